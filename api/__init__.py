@@ -1,0 +1,1 @@
+"""Speaks HTTP: parses requests, submits commands, reads views, presents answers."""

@@ -1,0 +1,58 @@
+"""What a booking command is answered: a pure function of the facts it made, so that a replay answers the same again."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from domain.calendar import RIYADH, hijri
+from domain.commands import BookGroup, Command
+from domain.events import BookingCancelled, BookingEvent, BookingMovedIn, Fact, OutcomeRecorded, SlotBooked
+
+
+def answer(command: Command, facts: Iterable[Fact]) -> dict[str, Any]:
+    states = [
+        booking_state(fact.booking, fact.event)
+        for fact in facts
+        if fact.booking is not None and isinstance(fact.event, SlotBooked | BookingMovedIn | BookingCancelled)
+    ]
+    outcomes = [fact for fact in facts if isinstance(fact.event, OutcomeRecorded)]
+    if isinstance(command, BookGroup):
+        return {"bookings": states}
+    if outcomes:
+        last = outcomes[-1]
+        assert last.booking is not None
+        assert isinstance(last.event, OutcomeRecorded)
+        return booking_state(last.booking, last.event)
+    return states[-1]
+
+
+def booking_state(booking: str, event: BookingEvent) -> dict[str, Any]:
+    """A booking right after `event`, as JSON types."""
+    state = place(booking, status_after(event), event.office, event.service, event.starts_at, event.minutes)
+    state |= {"channel": event.channel, "reschedules": event.reschedules}
+    if isinstance(event, BookingCancelled):
+        state["late"] = event.late
+    return state
+
+
+def status_after(event: BookingEvent) -> str:
+    match event:
+        case BookingCancelled():
+            return "cancelled"
+        case OutcomeRecorded(outcome=outcome):
+            return outcome
+    return "confirmed"
+
+
+def place(booking: str, status: str, office: str, service: str, starts_at: datetime, minutes: int) -> dict[str, Any]:
+    """The part of a booking that every answer shows, in office time and with its Umm al-Qura date."""
+    start = starts_at.astimezone(RIYADH)
+    return {
+        "booking": booking,
+        "status": status,
+        "office": office,
+        "service": service,
+        "starts_at": start.isoformat(),
+        "ends_at": (start + timedelta(minutes=minutes)).isoformat(),
+        "hijri": hijri(start.date()),
+    }

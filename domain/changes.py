@@ -1,0 +1,189 @@
+"""What becomes of a booking: moved, cancelled, an outcome. A move gives up its own places before it takes new ones."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from domain import eligibility
+from domain.booking import Booking
+from domain.commands import Caller, Cancel, RecordOutcome, Reschedule
+from domain.decision import Decision
+from domain.eligibility import wall
+from domain.errors import (
+    AlreadyCancelled,
+    AlreadyCheckedIn,
+    InvalidRequest,
+    NoShowTooEarly,
+    NotFound,
+    RescheduleLimit,
+    TooLateToCancel,
+    TooLateToReschedule,
+)
+from domain.events import BookingCancelled, BookingMovedIn, BookingMovedOut, OutcomeRecorded, SlotReleased
+from domain.identifiers import slot_stream
+from domain.reservations import SLOT, free_slots, occupy, starts_of
+from domain.slot import Slot
+from domain.state import Needs, State
+
+
+def needs_of_move(command: Reschedule, state: State) -> Needs:
+    needs = needs_of_booking(command, state)
+    booking = state.bookings.get(command.booking)
+    if booking is not None and booking.status is not None:
+        starts = starts_of(command.starts_at, booking.minutes)
+        to_office = command.office or booking.office
+        needs.streams |= {slot_stream(to_office, start) for start in starts}
+        needs.streams |= {f"office/{to_office}", f"service/{booking.service}"}
+    return needs
+
+
+def needs_of_booking(command: Cancel | Reschedule | RecordOutcome, state: State) -> Needs:
+    needs = Needs(bookings={command.booking})
+    if command.caller.lookup is not None:
+        needs.lookups.add(command.caller.lookup)
+    booking = state.bookings.get(command.booking)
+    if booking is not None and booking.status is not None:
+        needs.streams = {slot_stream(booking.office, start) for start in starts_of(booking.starts_at, booking.minutes)}
+        needs.streams.add(f"office/{booking.office}")
+        if booking.person is not None:
+            needs.persons.add(booking.person)
+    return needs
+
+
+def reschedule(command: Reschedule, state: State, decision: Decision) -> None:
+    policy, at = state.policy, command.at
+    booking = _confirmed(command, state)
+    if booking.reschedules >= policy.reschedules_max:
+        raise RescheduleLimit(booking.booking, booking.reschedules)
+    last_moment = booking.starts_at - policy.reschedule_lead
+    if at > last_moment:
+        raise TooLateToReschedule(booking.booking, wall(last_moment))
+
+    to_office, to_start = command.office or booking.office, command.starts_at
+    if (to_office, to_start) == (booking.office, booking.starts_at):
+        raise InvalidRequest("starts_at", "the booking is there already")
+    office, _ = eligibility.office_and_service(state, to_office, booking.service, at)
+    assert office.registered is not None
+    eligibility.section_again(office.registered, booking.section)
+    channel = booking.channel if command.caller.role == "citizen" else "counter"
+    eligibility.time_of_booking(policy, to_start, at, channel)
+    slots = free_slots(state, office, to_start, booking.minutes, booking.booking)
+
+    by, from_office, from_start, tag = command.caller.by, booking.office, booking.starts_at, booking.booking
+    left = [state.slot(slot_stream(from_office, start)) for start in starts_of(from_start, booking.minutes)]
+    moved_out = BookingMovedOut(
+        by=by,
+        policy=policy.version,
+        office=from_office,
+        service=booking.service,
+        starts_at=from_start,
+        minutes=booking.minutes,
+        channel=booking.channel,
+        reschedules=booking.reschedules,
+        to_office=to_office,
+        to_starts_at=to_start,
+    )
+    decision.record(left[0], moved_out, person=booking.person, booking=tag)
+    _release(decision, left[1:], by, from_office, from_start, tag)
+    moved_in = BookingMovedIn(
+        by=by,
+        policy=policy.version,
+        office=to_office,
+        service=booking.service,
+        starts_at=to_start,
+        minutes=booking.minutes,
+        channel=booking.channel,
+        reschedules=booking.reschedules + 1,
+        from_office=from_office,
+        from_starts_at=from_start,
+    )
+    decision.record(slots[0], moved_in, person=booking.person, booking=tag)
+    occupy(decision, slots[1:], by, to_office, to_start, tag)
+
+
+def cancel(command: Cancel, state: State, decision: Decision) -> None:
+    booking = _confirmed(command, state)
+    if command.at >= booking.starts_at:
+        raise TooLateToCancel(booking.booking, wall(booking.starts_at))
+
+    slots = [state.slot(slot_stream(booking.office, start)) for start in starts_of(booking.starts_at, booking.minutes)]
+    starts_at, office, by = booking.starts_at, booking.office, command.caller.by
+    cancelled = BookingCancelled(
+        by=by,
+        policy=state.policy.version,
+        office=office,
+        service=booking.service,
+        starts_at=starts_at,
+        minutes=booking.minutes,
+        channel=booking.channel,
+        reschedules=booking.reschedules,
+        late=starts_at - command.at < state.policy.late_cancel_lead,
+        reason_given=command.reason is not None,
+    )
+    decision.record(slots[0], cancelled, person=booking.person, booking=booking.booking)
+    _release(decision, slots[1:], by, office, starts_at, booking.booking)
+    if command.reason is not None and booking.person is not None:
+        decision.note(booking.person, booking.booking, command.reason)
+
+
+def record_outcome(command: RecordOutcome, state: State, decision: Decision) -> None:
+    booking = _confirmed(command, state)
+    earliest = booking.starts_at + state.policy.no_show_after
+    if command.outcome == "no_show" and command.at < earliest:
+        raise NoShowTooEarly(booking.booking, wall(earliest))
+    add_outcome(decision, booking, command.outcome, command.caller.by, command.at)
+
+
+def _confirmed(command: Cancel | Reschedule | RecordOutcome, state: State) -> Booking:
+    """The booking, if the caller may act on it and it still can be acted on."""
+    booking = state.bookings[command.booking]
+    if booking.status is None or not may_act_on(command.caller, booking, state):
+        raise NotFound
+    if command.at < booking.last_at:
+        raise InvalidRequest("at", f"is earlier than the booking's last fact, {wall(booking.last_at)}")
+    if booking.status == "cancelled":
+        raise AlreadyCancelled(booking.booking)
+    if booking.status != "confirmed":
+        raise AlreadyCheckedIn(booking.booking, booking.status)
+    return booking
+
+
+def may_act_on(caller: Caller, booking: Booking, state: State) -> bool:
+    """A citizen on their own booking, a desk on its office's, a manager on the office's or region's."""
+    match caller.role:
+        case "citizen":
+            assert caller.lookup is not None
+            return booking.person is not None and state.people[caller.lookup] == booking.person
+        case "operator" | "system":
+            return True
+        case "manager" if caller.region is not None:
+            office = state.office(booking.office)
+            return office is not None and office.registered is not None and office.registered.region == caller.region
+        case "staff" | "kiosk" | "manager":
+            return booking.office == caller.office
+    return False
+
+
+def _release(
+    decision: Decision, further: Sequence[Slot], by: str, office: str, starts_at: datetime, booking: str
+) -> None:
+    for n, slot in enumerate(further, start=1):
+        released = SlotReleased(
+            by=by, policy=decision.state.policy.version, office=office, starts_at=starts_at + SLOT * n
+        )
+        decision.record(slot, released, booking=booking)
+
+
+def add_outcome(decision: Decision, booking: Booking, outcome: str, by: str, at: datetime) -> None:
+    slot = decision.state.slot(slot_stream(booking.office, booking.starts_at))
+    recorded = OutcomeRecorded(
+        by=by,
+        policy=decision.state.policy.version,
+        office=booking.office,
+        service=booking.service,
+        starts_at=booking.starts_at,
+        minutes=booking.minutes,
+        channel=booking.channel,
+        reschedules=booking.reschedules,
+        outcome=outcome,
+    )
+    decision.record(slot, recorded, person=booking.person, booking=booking.booking, at=at)

@@ -1,0 +1,54 @@
+"""The application: which facts a command needs to see, and which it becomes. Pure: time and chance come from outside."""
+
+from collections.abc import Callable
+from typing import Any
+
+from domain import changes, history_import, publication, reservations
+from domain.commands import (
+    AnnounceLiveDate,
+    AssignCounters,
+    Book,
+    BookGroup,
+    Cancel,
+    Command,
+    ImportVisit,
+    PublishDay,
+    RecordOutcome,
+    RegisterOffice,
+    RegisterRegion,
+    RegisterService,
+    Reschedule,
+)
+from domain.decision import Decision
+from domain.state import Needs, State
+
+_RULES: dict[type[Command], tuple[Callable[[Any, State], Needs], Callable[[Any, State, Decision], None]]] = {
+    Book: (reservations.needs_of_book, reservations.book),
+    BookGroup: (reservations.needs_of_group, reservations.book_group),
+    Reschedule: (changes.needs_of_move, changes.reschedule),
+    Cancel: (changes.needs_of_booking, changes.cancel),
+    RecordOutcome: (changes.needs_of_booking, changes.record_outcome),
+    ImportVisit: (history_import.needs_of_visit, history_import.import_visit),
+    RegisterRegion: (publication.needs_of_region, publication.register_region),
+    RegisterService: (publication.needs_of_service, publication.register_service),
+    RegisterOffice: (publication.needs_of_office, publication.register_office),
+    AnnounceLiveDate: (publication.needs_of_office, publication.announce_live_date),
+    PublishDay: (publication.needs_of_day, publication.publish_day),
+    AssignCounters: (publication.needs_of_counters, publication.assign_counters),
+}
+
+
+def needs_of(command: Command, state: State) -> Needs:
+    """What the decision will read, as far as the state can tell: ask again after loading it, until nothing is lacking."""
+    return _RULES[type(command)][0](command, state)
+
+
+def decide(command: Command, state: State) -> Decision:
+    """The facts of `command`, already folded into `state`.
+
+    Raises Refused, with the state as it was. Any other exception is a fault of the code: the caller then has to drop
+    what the half-made decision touched.
+    """
+    decision = Decision(command, state)
+    _RULES[type(command)][1](command, state, decision)
+    return decision

@@ -1,0 +1,207 @@
+"""Why a command is refused: the class is the reason, the fields are the evidence, the sentence is for people.
+
+`name` is the last part of the problem's `type`. HTTP status codes live in api/problems.py.
+"""
+
+from typing import Any, ClassVar
+
+import msgspec
+
+
+class Refused(Exception):  # noqa: N818
+    """A command that is not carried out. It changes nothing and is answered the same way for 24 hours."""
+
+    name: ClassVar[str]
+
+    @property
+    def evidence(self) -> dict[str, Any]:
+        """The fields that prove the reason, as JSON types."""
+        return {key: value for key, value in vars(self).items() if value is not None}
+
+
+class InvalidRequest(Refused):
+    name = "invalid-request"
+
+    def __init__(self, field: str, problem: str, index: int | None = None) -> None:
+        self.field, self.problem, self.index = field, problem, index
+        super().__init__(f"{field}: {problem}")
+
+
+class NotFound(Refused):
+    name = "not-found"
+
+    def __init__(self) -> None:
+        super().__init__("there is no such thing, or it is not yours to see")
+
+
+class OfficeNotLive(Refused):
+    name = "office-not-live"
+
+    def __init__(self, office: str, live_from: str | None) -> None:
+        self.office, self.live_from = office, live_from
+        super().__init__(f"{office} takes bookings from {live_from or 'a day not yet announced'}")
+
+
+class ServiceNotOffered(Refused):
+    name = "service-not-offered"
+
+    def __init__(self, office: str, service: str) -> None:
+        self.office, self.service = office, service
+        super().__init__(f"{service} cannot be booked at {office}")
+
+
+class Audience(Refused):
+    name = "audience"
+
+    def __init__(self, service: str, audience: str) -> None:
+        self.service, self.audience = service, audience
+        super().__init__(f"{service} is for {audience} numbers")
+
+
+class Section(Refused):
+    name = "section"
+
+    def __init__(self, office: str, section: str) -> None:
+        self.office, self.section = office, section
+        super().__init__(f"{office} serves {section}")
+
+
+class SlotInThePast(Refused):
+    name = "slot-in-the-past"
+
+    def __init__(self, starts_at: str) -> None:
+        self.starts_at = starts_at
+        super().__init__(f"{starts_at} has begun")
+
+
+class TooLateToBook(Refused):
+    name = "too-late-to-book"
+
+    def __init__(self, starts_at: str, last_moment: str) -> None:
+        self.starts_at, self.last_moment = starts_at, last_moment
+        super().__init__(f"{starts_at} could be booked until {last_moment}")
+
+
+class BeyondHorizon(Refused):
+    name = "beyond-horizon"
+
+    def __init__(self, starts_at: str, last_day: str) -> None:
+        self.starts_at, self.last_day = starts_at, last_day
+        super().__init__(f"bookings are taken up to {last_day}")
+
+
+class ActiveBookingExists(Refused):
+    name = "active-booking-exists"
+
+    def __init__(self, booking: str, service: str) -> None:
+        self.booking, self.service = booking, service
+        super().__init__(f"there is an active booking for {service}: {booking}")
+
+
+class TooManyActiveBookings(Refused):
+    name = "too-many-active-bookings"
+
+    def __init__(self, active: int, most: int) -> None:
+        self.active, self.most = active, most
+        super().__init__(f"{active} bookings are active and {most} are allowed")
+
+
+class SlotClosed(Refused):
+    name = "slot-closed"
+
+    def __init__(self, slot: str, reason: str | None = None) -> None:
+        self.slot, self.reason = slot, reason
+        super().__init__(f"{slot} is closed")
+
+
+class SlotNotPublished(Refused):
+    name = "slot-not-published"
+
+    def __init__(self, slot: str) -> None:
+        self.slot = slot
+        super().__init__(f"{slot} is not published")
+
+
+class SlotFull(Refused):
+    name = "slot-full"
+
+    def __init__(self, slot: str, capacity: int) -> None:
+        self.slot, self.capacity = slot, capacity
+        super().__init__(f"{slot} already holds its {capacity} bookings")
+
+
+class CapacityInUse(Refused):
+    name = "slot-full"
+
+    def __init__(self, slot: str, booked: int, counters: int) -> None:
+        self.slot, self.booked, self.counters = slot, booked, counters
+        super().__init__(f"{slot} holds {booked} bookings and cannot be cut to {counters}")
+
+
+class AlreadyCancelled(Refused):
+    name = "already-cancelled"
+
+    def __init__(self, booking: str) -> None:
+        self.booking = booking
+        super().__init__(f"{booking} is cancelled")
+
+
+class AlreadyCheckedIn(Refused):
+    name = "already-checked-in"
+
+    def __init__(self, booking: str, status: str) -> None:
+        self.booking, self.status = booking, status
+        super().__init__(f"{booking} is {status}")
+
+
+class RescheduleLimit(Refused):
+    name = "reschedule-limit"
+
+    def __init__(self, booking: str, reschedules: int) -> None:
+        self.booking, self.reschedules = booking, reschedules
+        super().__init__(f"{booking} has been rescheduled {reschedules} times")
+
+
+class TooLateToReschedule(Refused):
+    name = "too-late-to-reschedule"
+
+    def __init__(self, booking: str, last_moment: str) -> None:
+        self.booking, self.last_moment = booking, last_moment
+        super().__init__(f"{booking} could be rescheduled until {last_moment}")
+
+
+class TooLateToCancel(Refused):
+    name = "too-late-to-cancel"
+
+    def __init__(self, booking: str, starts_at: str) -> None:
+        self.booking, self.starts_at = booking, starts_at
+        super().__init__(f"{booking} began at {starts_at}")
+
+
+class NoShowTooEarly(Refused):
+    name = "no-show-too-early"
+
+    def __init__(self, booking: str, earliest: str) -> None:
+        self.booking, self.earliest = booking, earliest
+        super().__init__(f"{booking} is no no-show before {earliest}")
+
+
+class KeyReused(Refused):
+    """Never stored: the first command of the key keeps its answer."""
+
+    name = "idempotency-key-reused"
+
+    def __init__(self) -> None:
+        super().__init__("this Idempotency-Key was used for another request")
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """A refusal as it is stored and answered."""
+
+    name: str
+    detail: str
+    evidence: dict[str, Any]
+
+    @classmethod
+    def of(cls, refused: Refused) -> "Refusal":
+        return cls(refused.name, str(refused), refused.evidence)

@@ -1,0 +1,205 @@
+"""The folded log as one process knows it: slots, bookings, persons, offices, services, and who a number is.
+
+An entry is either absent or complete up to `position`: absent ones are loaded before a decision needs them.
+"""
+
+from collections.abc import Callable, Iterable
+from copy import copy
+from typing import Any
+
+import msgspec
+
+from domain.booking import Booking, Person
+from domain.events import Fact, SlotBooked
+from domain.office import Office, Service
+from domain.opening_hours import Calendar
+from domain.policy import Policy
+from domain.slot import Slot
+
+Stream = Slot | Office | Service
+
+
+class Bare:
+    """A stream that only counts its versions, such as a region's."""
+
+    __slots__ = ("stream", "version")
+
+    def __init__(self, stream: str) -> None:
+        self.stream = stream
+        self.version = 0
+
+    def evolve(self, fact: Fact) -> None:
+        self.version = fact.originator_version
+
+
+KINDS: dict[str, type[Slot] | type[Office] | type[Service]] = {"slot": Slot, "office": Office, "service": Service}
+
+
+class Needs(msgspec.Struct):
+    """What a decision reads and the state may lack."""
+
+    streams: set[str] = msgspec.field(default_factory=set)
+    bookings: set[str] = msgspec.field(default_factory=set)
+    persons: set[str] = msgspec.field(default_factory=set)
+    lookups: set[bytes] = msgspec.field(default_factory=set)
+
+    def __bool__(self) -> bool:
+        return bool(self.streams or self.bookings or self.persons or self.lookups)
+
+
+class State:
+    def __init__(
+        self, *, calendar: Calendar, policy: Policy, reference_key: str, new_person: Callable[[], str]
+    ) -> None:
+        self.calendar = calendar
+        self.policy = policy
+        self.reference_key = reference_key
+        self.new_person = new_person
+        self.position = 0
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop everything folded: after a batch that failed, any of it may rest on a fact that never was."""
+        self.position = 0
+        self.streams: dict[str, Stream | Bare] = {}
+        self.bookings: dict[str, Booking] = {}
+        self.persons: dict[str, Person] = {}
+        self._strangers: set[bytes] = set()
+        self.people: dict[bytes, str | None] = {}  # number's look-up → person id; None: the vault has no such number
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    def slot(self, stream: str) -> Slot:
+        slot = self.streams[stream]
+        assert isinstance(slot, Slot)
+        return slot
+
+    def office(self, office: str) -> Office | None:
+        found = self.streams.get(f"office/{office}")
+        return found if isinstance(found, Office) and found.registered else None
+
+    def service(self, service: str) -> Service | None:
+        found = self.streams.get(f"service/{service}")
+        return found if isinstance(found, Service) and found.registered else None
+
+    def person_of(self, lookup: bytes) -> Person:
+        person = self.people[lookup]
+        return Person(None) if person is None else self.persons[person]
+
+    def meet(self, lookup: bytes) -> str:
+        """A new person for a number that no fact has named: complete from here on."""
+        person = self.new_person()
+        self.people[lookup] = person
+        self.persons[person] = Person(person)
+        return person
+
+    def lacking(self, needs: Needs) -> Needs:
+        """The part of `needs` that has to be loaded first; persons of known numbers included."""
+        persons = needs.persons | {p for n in needs.lookups if (p := self.people.get(n)) is not None}
+        return Needs(
+            streams={stream for stream in needs.streams if stream not in self.streams},
+            bookings={booking for booking in needs.bookings if booking not in self.bookings},
+            persons={person for person in persons if person not in self.persons},
+            lookups={lookup for lookup in needs.lookups if lookup not in self.people},
+        )
+
+    # -- folding ------------------------------------------------------------------------------------------------------
+
+    def admit(self, needs: Needs) -> None:
+        """Make room for what is about to be loaded: from here on these entries are kept complete."""
+        for stream in needs.streams:
+            self.streams[stream] = KINDS.get(stream.partition("/")[0], Bare)(stream)
+        for booking in needs.bookings:
+            self.bookings[booking] = Booking(booking)
+        for person in needs.persons:
+            self.persons[person] = Person(person)
+
+    def introduce(self, lookups: Iterable[bytes], found: dict[bytes, str]) -> None:
+        """Who these numbers are, as the vault has it under the lock."""
+        for lookup in lookups:
+            self.people[lookup] = found.get(lookup)
+        self._strangers.update(lookup for lookup in lookups if lookup not in found)
+
+    def apply(self, fact: Fact) -> None:
+        stream = self.streams.get(fact.originator_id)
+        if stream is not None:
+            stream.evolve(fact)
+        if fact.booking is not None:
+            booking = self.bookings.get(fact.booking)
+            if booking is None and isinstance(fact.event, SlotBooked):
+                booking = self.bookings[fact.booking] = Booking(fact.booking)  # its first fact: complete from here
+            if booking is not None:
+                booking.evolve(fact)
+        if fact.person is not None:
+            person = self.persons.get(fact.person)
+            if person is not None:
+                person.evolve(fact)
+
+    def load(self, needs: Needs, facts: Iterable[Fact]) -> None:
+        """Fold what was read for `needs` (each fact once, in log order) into the entries made for it, and no others."""
+        self.admit(needs)
+        for fact in facts:
+            if fact.originator_id in needs.streams:
+                self.streams[fact.originator_id].evolve(fact)
+            if fact.booking is not None and fact.booking in needs.bookings:
+                self.bookings[fact.booking].evolve(fact)
+            if fact.person is not None and fact.person in needs.persons:
+                self.persons[fact.person].evolve(fact)
+
+    # -- forgetting ---------------------------------------------------------------------------------------------------
+
+    def forget_strangers(self) -> None:
+        """That the vault has no such number is true only under the lock it was read under."""
+        for lookup in self._strangers:
+            if self.people.get(lookup, "") is None:
+                del self.people[lookup]
+        self._strangers.clear()
+
+    def trim(self, entries_max: int) -> None:
+        """Keep each cache below its bound, oldest entries first. Offices and services stay."""
+        for cache in (self.bookings, self.persons, self.people):
+            _trim(cache, entries_max)
+        if len(self.streams) > entries_max:
+            slots = [stream for stream, kept in self.streams.items() if isinstance(kept, Slot) or kept.version == 0]
+            for stream in slots[: len(self.streams) - entries_max + entries_max // 10]:
+                del self.streams[stream]
+
+    def savepoint(self, needs: Needs) -> "Savepoint":
+        return Savepoint(self, needs)
+
+
+class Savepoint:
+    """Copies of all that one command may change, to put back when the second half of it is refused."""
+
+    def __init__(self, state: State, needs: Needs) -> None:
+        self._state = state
+        self._streams = {stream: _clone(state.streams[stream]) for stream in needs.streams if stream in state.streams}
+        self._people = {lookup: state.people.get(lookup) for lookup in needs.lookups}
+        self._persons = {
+            person: _clone(state.persons[person]) for person in self._people.values() if person is not None
+        }
+
+    def restore(self, facts: Iterable[Fact]) -> None:
+        for fact in facts:
+            if fact.booking is not None:
+                self._state.bookings.pop(fact.booking, None)
+            if fact.person is not None:
+                self._state.persons.pop(fact.person, None)
+        self._state.streams.update(self._streams)
+        self._state.persons.update(self._persons)
+        self._state.people.update(self._people)
+
+
+def _clone(entry: Any) -> Any:
+    twin = copy(entry)
+    if isinstance(twin, Slot):
+        twin.places = set(twin.places)
+    elif isinstance(twin, Person):
+        twin.open_bookings = dict(twin.open_bookings)
+    return twin
+
+
+def _trim(cache: dict[Any, Any], entries_max: int) -> None:
+    if len(cache) > entries_max:
+        for key in list(cache)[: len(cache) - entries_max + entries_max // 10]:
+            del cache[key]

@@ -1,0 +1,1 @@
+"""The outermost ring: runs and wires everything, and is imported by nobody."""

@@ -1,0 +1,194 @@
+"""One batch at the desk: load what it needs, decide each command in turn, append, all within one turn at the log."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypedDict
+
+import msgspec
+from eventsourcing.persistence import EventStore
+
+from domain.answers import answer
+from domain.commands import Beneficiary, Command
+from domain.decision import Decision, Note, Sealing
+from domain.decisions import decide, needs_of
+from domain.errors import KeyReused, Refusal, Refused
+from domain.events import Fact
+from domain.ports import Receipt
+from domain.state import Needs, State
+from infra.turn import Outcome, Turn
+from infra.vault import Erased, Vault
+
+_encode = msgspec.json.Encoder().encode
+_decode_refusal = msgspec.json.Decoder(Refusal).decode
+_decode_answer = msgspec.json.Decoder(dict[str, Any]).decode
+
+#: A process that is this far behind the log starts with empty caches instead of folding what it missed.
+TAIL_EVENTS_MAX = 5_000
+
+
+class CommandFailed(Exception):
+    """One command met a fault of the code; the batch has to be decided again without it."""
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        super().__init__(f"command {index} of the batch")
+
+
+class Batch:
+    """Decides in the order of the queue. Nothing it answers counts before the turn's COMMIT."""
+
+    def __init__(
+        self, state: State, events: "EventStore[str]", vault: Vault, *, events_max: int, refusals_kept: timedelta
+    ) -> None:
+        self._state = state
+        self._events = events
+        self._vault = vault
+        self._events_max = events_max
+        self._refusals_kept = refusals_kept
+
+    def run(self, turn: Turn, commands: Sequence[Command]) -> list[Receipt]:
+        """Receipts of the first commands; fewer than given when the batch is full of events."""
+        state = self._state
+        self._catch_up(turn)
+        known = turn.outcomes({command.command_id for command in commands}, datetime.now(UTC) - self._refusals_kept)
+        self._load(turn, [command for command in commands if command.command_id not in known])
+
+        facts: list[Fact] = []
+        sealings: list[Sealing] = []
+        notes: list[Note] = []
+        fresh: dict[bytes, tuple[Outcome, Receipt]] = {}
+        receipts: list[Receipt] = []
+        for index, command in enumerate(commands):
+            command_id = command.command_id
+            if command_id in fresh:  # a twin in the same batch
+                receipts.append(_again(command, *fresh[command_id]))
+                continue
+            if command_id in known:
+                receipts.append(_again(command, known[command_id], self._recall(turn, command, known[command_id])))
+                continue
+            if len(facts) >= self._events_max:
+                break
+            position = turn.head + len(facts)
+            try:
+                decision = decide(command, state)
+                outcome, receipt = _accepted(command, position, decision)
+            except Refused as refused:
+                outcome, receipt = _refused(command, position, refused)
+            except Exception as error:
+                raise CommandFailed(index) from error
+            else:
+                facts += decision.facts
+                sealings += decision.sealings
+                notes += decision.notes
+            fresh[command_id] = outcome, receipt
+            receipts.append(receipt)
+
+        if facts:
+            self._events.put(facts, turn=turn)
+            self._seal(turn, sealings, notes)
+        if fresh:
+            turn.keep_outcomes([outcome for outcome, _ in fresh.values()])
+        state.forget_strangers()
+        state.position = turn.head
+        return receipts
+
+    # -- loading ------------------------------------------------------------------------------------------------------
+
+    def _catch_up(self, turn: Turn) -> None:
+        """Fold what other processes appended since this one last held the lock."""
+        state = self._state
+        if turn.head - state.position > TAIL_EVENTS_MAX:
+            state.forget()
+        elif turn.head > state.position:
+            for fact in turn.facts_after(state.position):
+                state.apply(fact)
+        state.position = turn.head
+
+    def _load(self, turn: Turn, commands: Sequence[Command]) -> None:
+        """Until nothing is lacking: a booking has to be read before the slots it stands in are known."""
+        state = self._state
+        while True:
+            needs = Needs()
+            for command in commands:
+                one = needs_of(command, state)
+                needs.streams |= one.streams
+                needs.bookings |= one.bookings
+                needs.persons |= one.persons
+                needs.lookups |= one.lookups
+            lacking = state.lacking(needs)
+            if not lacking:
+                return
+            if lacking.lookups:
+                found = turn.people(lacking.lookups)
+                state.introduce(lacking.lookups, found)
+                lacking.persons |= {person for person in found.values() if person not in state.persons}
+            state.load(lacking, turn.facts_for(lacking))
+
+    # -- answering ----------------------------------------------------------------------------------------------------
+
+    def _recall(self, turn: Turn, command: Command, outcome: Outcome) -> Receipt:
+        if outcome.refused:
+            assert outcome.said is not None
+            return Receipt(outcome.last_position, None, _decode_refusal(outcome.said))
+        if outcome.said is not None:
+            return Receipt(outcome.last_position, _decode_answer(outcome.said), None)
+        if command.fingerprint != outcome.fingerprint or outcome.first_position is None:
+            return Receipt(outcome.last_position, {}, None)  # answered as a reused key; nothing to tell
+        facts = turn.facts_between(outcome.first_position, outcome.last_position)
+        return Receipt(outcome.last_position, answer(command, facts), None)
+
+    # -- sealing ------------------------------------------------------------------------------------------------------
+
+    def _seal(self, turn: Turn, sealings: Sequence[Sealing], notes: Sequence[Note]) -> None:
+        vault = self._vault
+        new = [
+            vault.new_person(s.person, s.beneficiary.number, **_contact(s.beneficiary)) for s in sealings if s.is_new
+        ]
+        if new:
+            turn.seal_people(new)
+        told = [s for s in sealings if not s.is_new]
+        if not told and not notes:
+            return
+        keys = turn.wrapped_keys({s.person for s in told} | {note.person for note in notes})
+        contacts = [
+            vault.reseal(s.person, kek_id, wrapped_key, **_contact(s.beneficiary))
+            for s in told
+            if s.person in keys
+            for kek_id, wrapped_key in [keys[s.person]]
+        ]
+        turn.seal_contacts([contact for contact in contacts if not isinstance(contact, Erased)])
+        sealed = [(n, vault.seal_note(n.person, *keys[n.person], n.booking, n.text)) for n in notes if n.person in keys]
+        turn.seal_notes([(n.person, n.booking, words) for n, words in sealed if not isinstance(words, Erased)])
+
+
+class _Contact(TypedDict):
+    name: str | None
+    mobile: str | None
+    language: str | None
+
+
+def _contact(beneficiary: Beneficiary) -> _Contact:
+    return _Contact(name=beneficiary.name, mobile=beneficiary.mobile, language=beneficiary.language)
+
+
+def _accepted(command: Command, position: int, decision: Decision) -> tuple[Outcome, Receipt]:
+    facts = decision.facts
+    last = position + len(facts)
+    said = _encode(decision.said) if decision.said else None
+    first = position + 1 if facts else None
+    told = decision.said or answer(command, facts)
+    outcome = Outcome(command.command_id, command.fingerprint, first, last, refused=False, said=said)
+    return outcome, Receipt(last, told, None)
+
+
+def _refused(command: Command, position: int, refused: Refused) -> tuple[Outcome, Receipt]:
+    refusal = Refusal.of(refused)
+    outcome = Outcome(command.command_id, command.fingerprint, None, position, refused=True, said=_encode(refusal))
+    return outcome, Receipt(position, None, refusal)
+
+
+def _again(command: Command, outcome: Outcome, receipt: Receipt) -> Receipt:
+    """The first answer once more; or a refusal, not stored, when the key came with another request."""
+    if command.fingerprint != outcome.fingerprint:
+        return Receipt(outcome.last_position, None, Refusal.of(KeyReused()))
+    return Receipt(receipt.position, receipt.answer, receipt.refusal, replayed=True)

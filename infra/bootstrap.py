@@ -1,0 +1,87 @@
+"""The composition root: settings and a database become a running instance. Together with cli and processes the only
+place that sees every ring.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from hashlib import sha256
+
+from eventsourcing.persistence import EventStore
+
+from domain.identifiers import parse_reference, person_id, reference_for
+from domain.opening_hours import Calendar
+from domain.policy import Policy
+from domain.state import State
+from infra.batch import Batch
+from infra.catalogue import holidays
+from infra.desk import GroupCommitDesk
+from infra.keys import KeyFiles, Keys
+from infra.recorder import Factory, LogRecorder
+from infra.settings import Settings
+from infra.vault import Vault
+
+
+@dataclass(frozen=True)
+class Instance:
+    """What runs on one database in one process: the write side, and the keys that name and seal."""
+
+    settings: Settings
+    dsn: str
+    keys: Keys
+    vault: Vault
+    recorder: LogRecorder
+    desk: GroupCommitDesk
+
+    def reference_of(self, booking: str) -> str:
+        """As shown to the customer: 7M4K-92QX-R3TB-H."""
+        return reference_for(booking, self.keys.reference.secret)
+
+    def reference_hash_of(self, booking: str) -> bytes:
+        return reference_hash(parse_reference(self.reference_of(booking)))
+
+
+def reference_hash(canonical: str) -> bytes:
+    """How the bookings view keeps a reference: enough to find it, useless to guess it from."""
+    return sha256(canonical.encode()).digest()
+
+
+def key_files(settings: Settings) -> KeyFiles:
+    keys = settings.keys
+    return KeyFiles(
+        signing=keys.signing_key_file,
+        token=keys.token_key_file,
+        vault=keys.vault_key_file,
+        reference=keys.reference_key_file,
+        command=keys.command_key_file,
+    )
+
+
+@contextmanager
+def open_instance(settings: Settings, dsn: str) -> Iterator[Instance]:
+    """The desk runs from here on; on leaving, what is queued is committed."""
+    keys = Keys.open(key_files(settings))
+    vault = Vault(keys)
+    env = {"DATABASE_URL": dsn, "POOL_CONNECTIONS_MAX": str(settings.storage.pool_connections_max)}
+    factory = Factory(env)
+    try:
+        recorder = factory.application_recorder()
+        events: EventStore[str] = factory.event_store(recorder=recorder)
+        state = State(
+            calendar=Calendar(holidays()),
+            policy=Policy(),
+            reference_key=keys.reference.id,
+            new_person=lambda: person_id(os.urandom(16)),
+        )
+        limits = settings.desk
+        refusals_kept = timedelta(hours=limits.refusal_keep_h)
+        batch = Batch(state, events, vault, events_max=limits.batch_events_max, refusals_kept=refusals_kept)
+        desk = GroupCommitDesk(dsn, batch, state, limits)
+        try:
+            yield Instance(settings, dsn, keys, vault, recorder, desk)
+        finally:
+            desk.close()
+    finally:
+        factory.close()

@@ -1,0 +1,202 @@
+"""The instance's secrets: five key files, made on the first start, and what is computed from them alone.
+
+A key file is text, two lines, mode 0600: a line that begins `mawid <name> key v1` and says what the key is for, then
+32 random bytes in base64url without padding. Every use of a secret has a key of its own, derived under a label.
+"""
+
+import hashlib
+import hmac
+import os
+import secrets
+import stat
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as Base64Error
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Final, Self
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+SECRET_BYTES: Final = 32
+COMMAND_ID_BYTES: Final = 16
+
+_FILE_BYTES_MAX: Final = 1024
+_PURPOSES: Final = {
+    "signing": "signs the checkpoints of the log",
+    "token": "signs the bearer tokens of this instance's own issuer",
+    "vault": "seals personal data and finds a person by number; without it both are lost for good",
+    "reference": "makes the secret references of bookings; never replace it",
+    "command": "makes command ids and request fingerprints, so that a retry is recognised",
+}
+
+
+class KeyFileError(Exception):
+    """A key file cannot be used; the message is one sentence with the path and the way out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyFiles:
+    signing: Path
+    token: Path
+    vault: Path
+    reference: Path
+    command: Path
+
+
+@dataclass(frozen=True, slots=True)
+class SecretKey:
+    id: str  # 8 hex digits, safe to store beside what the key made
+    secret: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Keys:
+    signing: Ed25519PrivateKey = field(repr=False)
+    token: Ed25519PrivateKey = field(repr=False)
+    vault: SecretKey
+    reference: SecretKey
+    command: bytes = field(repr=False)
+
+    @classmethod
+    def open(cls, files: KeyFiles, *, create: bool = True) -> Self:
+        """Read the five files; a missing one is made, or refused with `create=False`.
+
+        Refuse once there are facts: a fresh vault key beside old rows would find nobody and open nothing.
+        """
+        load = _read_or_create if create else _read
+        vault = load("vault", files.vault)
+        reference = load("reference", files.reference)
+        return cls(
+            signing=Ed25519PrivateKey.from_private_bytes(load("signing", files.signing)),
+            token=Ed25519PrivateKey.from_private_bytes(load("token", files.token)),
+            vault=SecretKey(key_id("vault", vault), vault),
+            reference=SecretKey(key_id("reference", reference), reference),
+            command=load("command", files.command),
+        )
+
+    def command_id(self, principal: str, key: str) -> bytes:
+        """16 bytes that name one command of one stable principal; the same for every retry with the same key."""
+        if "\0" in principal:
+            raise ValueError("a principal holds no NUL: it separates principal and key")
+        mac = self._command_mac.copy()
+        mac.update(f"{principal}\0{key}".encode())
+        return mac.digest()
+
+    def fingerprint(self, data: bytes) -> bytes:
+        """16 bytes that tell two bodies under one key apart without keeping either."""
+        mac = self._fingerprint_mac.copy()
+        mac.update(data)
+        return mac.digest()
+
+    def number_lookup(self, number: str) -> bytes:
+        """32 bytes that find a person by normalised number; keyed, for the 2·10^8 numbers could all be tried."""
+        mac = self._number_mac.copy()
+        mac.update(number.encode())
+        return mac.digest()
+
+    # A keyed hash state is copied for each message: setting the key up again costs more than the message.
+    @cached_property
+    def _command_mac(self) -> hashlib.blake2b:
+        return hashlib.blake2b(key=derive(self.command, "command id"), digest_size=COMMAND_ID_BYTES)
+
+    @cached_property
+    def _fingerprint_mac(self) -> hashlib.blake2b:
+        return hashlib.blake2b(key=derive(self.command, "fingerprint"), digest_size=COMMAND_ID_BYTES)
+
+    @cached_property
+    def _number_mac(self) -> hashlib.blake2b:
+        return hashlib.blake2b(key=derive(self.vault.secret, "number lookup"), digest_size=32)
+
+
+def derive(secret: bytes, label: str) -> bytes:
+    """A 32-byte key for one purpose: HMAC-SHA256(secret, label). Knowing it tells nothing about another label's."""
+    return hmac.digest(secret, f"mawid derive v1: {label}".encode(), "sha256")
+
+
+def key_id(name: str, material: bytes) -> str:
+    """8 hex digits of SHA-256 over the key; `name` keeps equal bytes in two roles apart."""
+    return hashlib.sha256(f"mawid key id v1: {name}\0".encode() + material).hexdigest()[:8]
+
+
+def _read_or_create(name: str, path: Path) -> bytes:
+    try:
+        if not path.exists():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _create(name, path)
+    except OSError as error:
+        raise KeyFileError(
+            f"The {name} key cannot be made at {path} ({error.strerror}): "
+            "name a folder this user can write to, or put the key file there."
+        ) from error
+    return _read(name, path)
+
+
+def _create(name: str, path: Path) -> None:
+    """Make the file whole and durable under another name, then link it: a reader sees all of it or none of it.
+
+    Linking refuses an existing name, so of two processes that start together one wins and both read the same key.
+    """
+    encoded = urlsafe_b64encode(secrets.token_bytes(SECRET_BYTES)).rstrip(b"=")
+    content = f"mawid {name} key v1: {_PURPOSES[name]}. Keep it secret, and a copy elsewhere.\n".encode()
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content + encoded + b"\n")
+            file.flush()
+            os.fsync(descriptor)
+        with suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        draft.unlink()
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _read(name: str, path: Path) -> bytes:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe at this path must not hold up the start
+        try:
+            status = os.fstat(descriptor)
+            content = os.read(descriptor, _FILE_BYTES_MAX)
+        finally:
+            os.close(descriptor)
+    except FileNotFoundError as error:
+        raise KeyFileError(
+            f"The {name} key file {path} is missing: put it back from the backup of the keys."
+        ) from error
+    except OSError as error:
+        raise KeyFileError(
+            f"The {name} key file {path} cannot be read ({error.strerror}): "
+            "make it readable for this user, or name another file."
+        ) from error
+    _refuse_open_to_others(name, path, status)
+    header, _, rest = content.partition(b"\n")
+    encoded = rest.strip()
+    if header.startswith(f"mawid {name} key v1: ".encode()):
+        try:
+            secret = urlsafe_b64decode(encoded + b"=")
+        except Base64Error:
+            secret = b""
+        if len(secret) == SECRET_BYTES and urlsafe_b64encode(secret).rstrip(b"=") == encoded:
+            return secret
+    raise KeyFileError(
+        f"The file {path} does not hold a {name} key: put the right one back from the backup of the keys, "
+        "or name another file."
+    )
+
+
+def _refuse_open_to_others(name: str, path: Path, status: os.stat_result) -> None:
+    """The rule of PostgreSQL's TLS key: owner only, except that root may let a group read (mounted secrets)."""
+    ours = status.st_uid == os.geteuid()
+    forbidden = stat.S_IRWXO | (stat.S_IRWXG if ours else stat.S_IWGRP | stat.S_IXGRP)
+    if not (ours or status.st_uid == 0) or status.st_mode & forbidden:
+        raise KeyFileError(
+            f"The {name} key file {path} can be read or changed by other users: "
+            f"make it this user's own with `chown` and `chmod 600 {path}`."
+        )

@@ -1,0 +1,55 @@
+"""The database: somebody else's, named by MAWID_DATABASE_URL, or an embedded one in MAWID_DATA_DIR."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from infra.postgres.embedded import EmbeddedDatabase
+from infra.postgres.folder import DataDir, sentence_about
+from infra.postgres.given import GivenDatabase, check
+from infra.postgres.programs import account_for, find_programs
+from infra.postgres.unavailable import DatabaseUnavailable
+from infra.settings import Settings
+
+__all__ = ["Database", "DatabaseUnavailable", "EmbeddedDatabase", "database", "start_embedded"]
+
+
+class Database(Protocol):
+    @property
+    def dsn(self) -> str:
+        """A psycopg conninfo; it holds the password."""
+
+    @property
+    def embedded(self) -> bool: ...
+
+    def ensure_running(self) -> bool:
+        """True if it was ours, had ended without being told to, and was started again."""
+
+
+@contextmanager
+def database(settings: Settings) -> Iterator[Database]:
+    storage = settings.storage
+    if storage.database_url:
+        check(storage.database_url)
+        yield GivenDatabase(storage.database_url)
+        return
+    server = start_embedded(storage.data_dir, pg_bin=storage.pg_bin)
+    try:
+        yield server
+    finally:
+        server.leave()
+
+
+def start_embedded(data_dir: Path, *, durable: bool = True, pg_bin: Path | None = None) -> EmbeddedDatabase:
+    """Joins the server of this folder, starting it if nobody has. Without `durable` a power cut loses it all."""
+    if data_dir.exists() and not data_dir.is_dir():
+        raise DatabaseUnavailable(f"{data_dir} is a file: set MAWID_DATA_DIR to a folder")
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = DataDir(data_dir.resolve())
+        account = account_for(folder.cluster)
+        folder.open_to(account)
+        return EmbeddedDatabase(folder, find_programs(pg_bin, account), durable=durable)
+    except OSError as error:
+        raise DatabaseUnavailable(sentence_about(str(error), data_dir, "cannot be used")) from error

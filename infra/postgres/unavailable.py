@@ -1,0 +1,2 @@
+class DatabaseUnavailable(Exception):
+    """No database to work with. The sentence is for people: what is wrong, and a way out; never a password."""

@@ -1,0 +1,234 @@
+"""The only reader of the environment. Every variable is `MAWID_` and the name of a field below, in capitals."""
+
+import difflib
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, Self, get_type_hints
+
+from psycopg import ProgrammingError, pq
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+PREFIX = "MAWID_"
+OF_THE_TEST_RUN = re.compile(r"MAWID_REQUIRE_ALL|MAWID_TEST_\w+")  # not settings, and not mistakes
+MIB = 1024 * 1024
+
+
+class SettingsError(ValueError):
+    def __init__(self, variable: str, sentence: str) -> None:
+        self.variable = variable
+        super().__init__(f"{variable}: {sentence}")
+
+
+class Reader(NamedTuple):
+    """How a value is read from text (ValueError: not accepted), what is accepted in words, and how it is shown."""
+
+    read: Callable[[str], Any]
+    accepted: str
+    show: Callable[[Any], str] = str
+
+
+class Description(NamedTuple):
+    variable: str
+    meaning: str
+    value: str
+    default: str
+
+
+def without_password(dsn: str) -> str:
+    """The DSN as keywords and values, its secrets masked; libpq itself says which ones are secret."""
+    try:
+        parts = conninfo_to_dict(dsn)
+    except ProgrammingError:
+        return "(cannot be read)"
+    secret = {option.keyword.decode() for option in pq.Conninfo.get_defaults() if option.dispchar == b"*"}
+    return make_conninfo("", **{name: "****" if name in secret else value for name, value in parts.items()})
+
+
+def _whole(least: int, most: int | None = None) -> Reader:
+    def read(text: str) -> int:
+        number = int(text) if re.fullmatch(r"[0-9]+", text) else -1
+        if number < least or (most is not None and number > most):
+            raise ValueError
+        return number
+
+    return Reader(read, f"a whole number from {least} to {most}" if most else f"a whole number, {least} or more")
+
+
+def _matching(pattern: str, accepted: str) -> Reader:
+    def read(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError
+        return text
+
+    return Reader(read, accepted)
+
+
+def _urls(text: str) -> tuple[str, ...]:
+    urls = tuple(text.split())
+    if not all(re.match(r"[a-z][a-z0-9+.-]*://", url) for url in urls):
+        raise ValueError
+    return urls
+
+
+def _only_schemes(urls: tuple[str, ...]) -> str:
+    return " ".join(f"{url.partition('://')[0]}://****" for url in urls)
+
+
+LIMIT = _whole(1)
+FROM_ZERO = _whole(0)
+PATH = Reader(Path, "a path")
+DSN = Reader(str, "a PostgreSQL address", without_password)
+BROKERS = _matching(r"[^\s,:]+:[0-9]+(,[^\s,:]+:[0-9]+)*", "host:port, or several of them separated by commas,")
+ISSUER = _matching(r"https?://\S+", "an address that begins with https:// (http:// for a trial)")
+URLS = Reader(_urls, "a list of addresses, each with its scheme, separated by spaces,", _only_schemes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Instance:
+    clock: Annotated[
+        Literal["system", "request"],
+        _matching("system|request", "system or request"),
+        "system, or request: Mawid-Now of a command is the time",
+    ] = "system"
+    policy_file: Annotated[Path | None, PATH, "booking rules that differ from the built-in version"] = None
+    kafka_bootstrap: Annotated[str, BROKERS, "Kafka brokers; empty: no relay"] = ""
+    notify_urls: Annotated[tuple[str, ...], URLS, "where notices go (Apprise addresses); empty: nowhere"] = ()
+    log_format: Annotated[
+        Literal["text", "json"], _matching("text|json", "text or json"), "log lines: text (key=value) or json"
+    ] = "text"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Storage:
+    database_url: Annotated[str, DSN, "PostgreSQL to use; empty: an embedded one in DATA_DIR is started"] = ""
+    data_dir: Annotated[Path, PATH, "folder of the embedded database and of the keys"] = Path(".mawid")
+    pg_bin: Annotated[Path | None, PATH, "folder of PostgreSQL's programs; empty: those of the installed package"] = (
+        None
+    )
+    pool_connections_min: Annotated[int, LIMIT, "database connections a process keeps open for reading"] = 1
+    pool_connections_max: Annotated[int, LIMIT, "database connections a process opens for reading at most"] = 8
+    pool_wait_ms_max: Annotated[int, LIMIT, "longest wait for a free connection; beyond it: 503"] = 250
+
+    def __post_init__(self) -> None:
+        if self.pool_connections_min > self.pool_connections_max:
+            raise SettingsError("MAWID_POOL_CONNECTIONS_MIN", "at most MAWID_POOL_CONNECTIONS_MAX is accepted")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Keys:
+    """Files made on first start. Their default is DATA_DIR/keys: beside the database's folder, never inside it."""
+
+    signing_key_file: Annotated[Path, PATH, "key that signs the log's checkpoints"]
+    vault_key_file: Annotated[Path, PATH, "key that wraps the keys of personal data"]
+    reference_key_file: Annotated[Path, PATH, "key that turns a booking's id into its reference"]
+    token_key_file: Annotated[Path, PATH, "key that signs this instance's own bearer tokens"]
+    command_key_file: Annotated[Path, PATH, "key that turns a caller's idempotency key into a command id"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    batch_commands_max: Annotated[int, LIMIT, "commands decided in one transaction"] = 1024
+    batch_events_max: Annotated[int, LIMIT, "events written in one transaction"] = 1024
+    queue_commands_max: Annotated[int, LIMIT, "commands waiting for the writer; beyond it: 503"] = 20_000
+    lock_wait_ms_max: Annotated[int, LIMIT, "longest wait for the log's append lock"] = 5_000
+    commit_unknown_wait_s_max: Annotated[int, LIMIT, "longest search for the outcome of an unanswered commit"] = 30
+    cache_streams_max: Annotated[int, LIMIT, "aggregates kept in memory"] = 200_000
+    refusal_keep_h: Annotated[int, LIMIT, "how long a refusal is kept for an equal answer to a retry"] = 24
+
+
+@dataclass(frozen=True, kw_only=True)
+class Views:
+    follow_events_max: Annotated[int, LIMIT, "events a view folds in one transaction"] = 5_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Http:
+    host: Annotated[str, _matching(r"\S+", "an address or a host name"), "address to listen on"] = "127.0.0.1"
+    port: Annotated[int, _whole(1, 65_535), "port to listen on"] = 8000
+    workers: Annotated[int, _whole(1, 64), "API processes"] = 1
+    body_bytes_max: Annotated[int, LIMIT, "largest request body"] = MIB
+    bulk_body_bytes_max: Annotated[int, LIMIT, "largest body of NDJSON commands"] = 64 * MIB
+    bulk_lines_max: Annotated[int, LIMIT, "most commands in one NDJSON body"] = 100_000
+    request_s_max: Annotated[int, LIMIT, "longest time for a request"] = 30
+    header_read_s_max: Annotated[int, LIMIT, "longest time a client may take to send its headers"] = 10
+    at_least_wait_s_max: Annotated[int, FROM_ZERO, "longest wait for Mawid-At-Least; beyond it: 503"] = 2
+    page_rows_max: Annotated[int, LIMIT, "most rows in a JSON page"] = 1_000
+    stream_rows_max: Annotated[int, LIMIT, "most rows in an NDJSON stream"] = 1_000_000
+    citizen_requests_per_s: Annotated[int, LIMIT, "requests of one citizen; beyond it: 429"] = 5
+    staff_requests_per_s: Annotated[int, LIMIT, "requests of one staff, kiosk or machine token; beyond it: 429"] = 500
+    address_requests_per_s: Annotated[int, LIMIT, "requests from one network address; beyond it: 429"] = 1_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Callers:
+    oidc_issuer: Annotated[str, ISSUER, "OpenID Connect issuer that is trusted; empty: own tokens only"] = ""
+    token_lifetime_s: Annotated[int, LIMIT, "life of a bearer token made here"] = 8 * 3600
+    clock_skew_s: Annotated[int, FROM_ZERO, "how far the clock of a token's issuer may be off"] = 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    instance: Instance
+    storage: Storage
+    keys: Keys
+    desk: Desk
+    views: Views
+    http: Http
+    callers: Callers
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Reads and checks every variable; an empty one counts as absent."""
+        _refuse_unknown(environ)
+        kinds: dict[str, Any] = get_type_hints(cls)
+        values = {group: dict(_values(kind, environ)) for group, kind in kinds.items()}
+        data_dir = values["storage"].get("data_dir", Storage.data_dir)
+        values["keys"] = {key.name: _default_key_file(data_dir, key.name) for key in fields(Keys)} | values["keys"]
+        return cls(**{group: kind(**values[group]) for group, kind in kinds.items()})
+
+    def describe(self) -> list[Description]:
+        return [
+            Description(_variable(name), meaning, _shown(reader, value), _shown(reader, default))
+            for group, kind in get_type_hints(Settings).items()
+            for name, reader, meaning in _entries(kind)
+            for value in [getattr(getattr(self, group), name)]
+            for default in [_default_key_file(Path("DATA_DIR"), name) if kind is Keys else getattr(kind, name)]
+        ]
+
+
+def _variable(name: str) -> str:
+    return PREFIX + name.upper()
+
+
+def _entries(kind: type) -> Iterator[tuple[str, Reader, str]]:
+    for name, hint in get_type_hints(kind, include_extras=True).items():
+        yield name, *hint.__metadata__
+
+
+def _default_key_file(data_dir: Path, name: str) -> Path:
+    return data_dir / "keys" / f"{name.removesuffix('_key_file')}.key"
+
+
+def _shown(reader: Reader, value: object) -> str:
+    return "" if value is None or value == "" else reader.show(value)
+
+
+def _values(kind: type, environ: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
+    for name, reader, _ in _entries(kind):
+        text = environ.get(_variable(name), "").strip()
+        if text:
+            try:
+                yield name, reader.read(text)
+            except ValueError:
+                raise SettingsError(_variable(name), f"{reader.accepted} is accepted") from None
+
+
+def _refuse_unknown(environ: Mapping[str, str]) -> None:
+    known = [_variable(name) for kind in get_type_hints(Settings).values() for name, *_ in _entries(kind)]
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and name not in known and not OF_THE_TEST_RUN.fullmatch(name):
+            nearest = "".join(f"; did you mean {near}?" for near in difflib.get_close_matches(name, known, n=1))
+            raise SettingsError(name, f"no such setting{nearest} (`mawid settings` lists them all)")

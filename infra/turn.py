@@ -1,0 +1,196 @@
+"""A turn at the log: one transaction that holds the append lock, reads what decisions need, and appends a batch.
+
+Everything here runs on one connection between BEGIN and COMMIT. READ COMMITTED is meant: each statement sees what was
+committed before it, and after the lock nobody else can append.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+from eventsourcing.persistence import StoredEvent
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from domain import wire
+from domain.events import Fact
+from domain.state import Needs
+from infra.merkle import Frontier, leaf_hash
+from infra.vault import ContactUpdate, SealedPerson
+
+COLUMNS = "position, stream, stream_version, type, state, person, booking, command_id, at"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class StoredFact(StoredEvent):
+    """A stored event with the tags that become columns of the log."""
+
+    person: str | None
+    booking: str | None
+    command_id: bytes
+    at: datetime
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What became of a command: a row of `command_outcome`."""
+
+    command_id: bytes
+    fingerprint: bytes
+    first_position: int | None
+    last_position: int
+    refused: bool
+    said: bytes | None
+
+
+def fact_of(row: Sequence[Any]) -> Fact:
+    """A row of COLUMNS as a fact."""
+    _, stream, version, topic, state, person, booking, command_id, at = row
+    return Fact(stream, version, at, command_id, person, booking, wire.decode(topic, state))
+
+
+class Turn:
+    def __init__(self, connection: Connection[TupleRow], head: int, frontier: Frontier) -> None:
+        self._connection = connection
+        self._cursor = connection.cursor(binary=True)
+        self.head = head
+        self._frontier = frontier
+
+    @classmethod
+    def take(cls, connection: Connection[TupleRow]) -> "Turn":
+        """Wait for the append lock. Position and frontier are read under it, never from memory."""
+        with connection.cursor(binary=True) as cursor:
+            cursor.execute("SELECT position, frontier FROM log_head FOR UPDATE")
+            row = cursor.fetchone()
+        assert row is not None
+        return cls(connection, row[0], Frontier.from_bytes(row[1]))
+
+    # -- reading ----------------------------------------------------------------------------------------------------
+
+    def facts_after(self, position: int) -> list[Fact]:
+        rows = self._cursor.execute(f"SELECT {COLUMNS} FROM log WHERE position > %s ORDER BY position", (position,))
+        return [fact_of(row) for row in rows]
+
+    def facts_between(self, first: int, last: int) -> list[Fact]:
+        query = f"SELECT {COLUMNS} FROM log WHERE position BETWEEN %s AND %s ORDER BY position"
+        return [fact_of(row) for row in self._cursor.execute(query, (first, last))]
+
+    def facts_for(self, needs: Needs) -> list[Fact]:
+        """Every fact of these streams, bookings and persons, each once, in log order."""
+        parts = [("stream", needs.streams), ("booking", needs.bookings), ("person", needs.persons)]
+        asked = [(column, list(wanted)) for column, wanted in parts if wanted]
+        if not asked:
+            return []
+        union = " UNION ".join(f"SELECT {COLUMNS} FROM log WHERE {column} = ANY(%b)" for column, _ in asked)
+        rows = self._cursor.execute(f"{union} ORDER BY position", [wanted for _, wanted in asked])
+        return [fact_of(row) for row in rows]
+
+    def outcomes(self, command_ids: Collection[bytes], refused_after: datetime) -> dict[bytes, Outcome]:
+        """What became of these commands; refusals are remembered back to `refused_after`."""
+        query = """
+            SELECT command_id, fingerprint, first_position, last_position, refused, said
+            FROM command_outcome WHERE command_id = ANY(%b) AND (NOT refused OR recorded_at > %s)
+        """
+        rows = self._cursor.execute(query, (list(command_ids), refused_after))
+        return {row[0]: Outcome(*row) for row in rows}
+
+    def people(self, lookups: Collection[bytes]) -> dict[bytes, str]:
+        """Number look-up → person id, of the numbers the vault has."""
+        query = "SELECT lookup, person FROM vault.person WHERE lookup = ANY(%b)"
+        return dict(self._cursor.execute(query, (list(lookups),)))
+
+    def wrapped_keys(self, persons: Collection[str]) -> dict[str, tuple[str, bytes]]:
+        """Person id → (id of the key-encryption key, wrapped data key)."""
+        query = "SELECT person, kek_id, wrapped_key FROM vault.person WHERE person = ANY(%b)"
+        return {row[0]: (row[1], row[2]) for row in self._cursor.execute(query, (list(persons),))}
+
+    # -- writing ----------------------------------------------------------------------------------------------------
+
+    def append(self, events: Sequence[StoredEvent]) -> None:
+        """Number the events, hash their leaves, extend the tree. `head` is the last one's position afterwards."""
+        if not events:
+            return
+        recorded_at = datetime.now(UTC)
+        recorded_us = (recorded_at - _EPOCH) // _MICROSECOND
+        streams, versions, types, persons, bookings, commands, ats, states, leaves = ([] for _ in range(9))
+        position = self.head
+        for event in events:
+            position += 1
+            if isinstance(event, StoredFact):
+                person, booking, command_id, at = event.person, event.booking, event.command_id, event.at
+                at_us = (at - _EPOCH) // _MICROSECOND
+            else:  # a plain event of the library: no tags
+                person, booking, command_id, at, at_us = None, None, None, recorded_at, recorded_us
+            stream, state = str(event.originator_id), event.state
+            streams.append(stream)
+            versions.append(event.originator_version)
+            types.append(event.topic)
+            persons.append(person)
+            bookings.append(booking)
+            commands.append(command_id)
+            ats.append(at)
+            states.append(state)
+            leaves.append(
+                leaf_hash(
+                    position,
+                    stream,
+                    event.originator_version,
+                    event.topic,
+                    person,
+                    booking,
+                    command_id,
+                    at_us,
+                    recorded_us,
+                    state,
+                )
+            )
+        self._frontier.extend(leaves)
+        columns = (streams, versions, types, persons, bookings, commands, ats, recorded_at, states, leaves)
+        self._cursor.execute(
+            """SELECT append_to_log(%s, %b::text[], %b::bigint[], %b::text[], %b::text[], %b::text[], %b::bytea[],
+                                    %b::timestamptz[], %s, %b::bytea[], %b::bytea[], %s)""",
+            (self.head, *columns, self._frontier.to_bytes()),
+        )
+        self.head = position
+
+    def keep_outcomes(self, outcomes: Sequence[Outcome]) -> None:
+        columns = [list(column) for column in zip(*map(msgspec.structs.astuple, outcomes), strict=True)]
+        self._cursor.execute(
+            """INSERT INTO command_outcome
+                   (command_id, fingerprint, first_position, last_position, refused, said, recorded_at)
+               SELECT *, %s FROM unnest(%b::bytea[], %b::bytea[], %b::bigint[], %b::bigint[], %b::boolean[],
+                                        %b::bytea[])
+               ON CONFLICT (command_id) DO UPDATE
+               SET (fingerprint, first_position, last_position, refused, said, recorded_at) =
+                   (excluded.fingerprint, excluded.first_position, excluded.last_position, excluded.refused,
+                    excluded.said, excluded.recorded_at)
+               WHERE command_outcome.refused""",
+            (datetime.now(UTC), *columns),
+        )
+
+    def seal_people(self, people: Sequence[SealedPerson]) -> None:
+        self._cursor.execute(
+            """INSERT INTO vault.person (person, lookup, kek_id, wrapped_key, number, name, mobile, language)
+               SELECT * FROM unnest(%b::text[], %b::bytea[], %b::text[], %b::bytea[], %b::bytea[], %b::bytea[],
+                                    %b::bytea[], %b::bytea[])""",
+            [list(column) for column in zip(*people, strict=True)],
+        )
+
+    def seal_contacts(self, contacts: Sequence[ContactUpdate]) -> None:
+        """What a known person told anew; None leaves what the vault has. The last of a batch counts."""
+        self._cursor.executemany(
+            """UPDATE vault.person SET name = COALESCE(%s, name), mobile = COALESCE(%s, mobile),
+                      language = COALESCE(%s, language) WHERE person = %s""",
+            [(contact.name, contact.mobile, contact.language, contact.person) for contact in contacts],
+        )
+
+    def seal_notes(self, notes: Sequence[tuple[str, str, bytes]]) -> None:
+        """(person, booking, sealed words)."""
+        self._cursor.executemany(
+            """INSERT INTO vault.note (person, booking, sealed) VALUES (%s, %s, %s)
+               ON CONFLICT (person, booking) DO UPDATE SET sealed = excluded.sealed""",
+            notes,
+        )
