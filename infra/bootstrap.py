@@ -6,12 +6,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
+from typing import TypedDict
 
 from eventsourcing.persistence import EventStore
 
-from domain.identifiers import parse_reference, person_id, reference_for
+from domain.commands import Beneficiary, Caller
+from domain.identifiers import booking_id, parse_number, person_id, reference_for, show_reference
 from domain.opening_hours import Calendar
 from domain.policy import Policy
 from domain.state import State
@@ -22,6 +24,17 @@ from infra.keys import KeyFiles, Keys
 from infra.recorder import Factory, LogRecorder
 from infra.settings import Settings
 from infra.vault import Vault
+
+
+#: Whoever runs `mawid` on the machine itself.
+OPERATOR = Caller(role="operator", subject="operator")
+
+
+class Stamp(TypedDict):
+    command_id: bytes
+    fingerprint: bytes
+    caller: Caller
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -35,12 +48,34 @@ class Instance:
     recorder: LogRecorder
     desk: GroupCommitDesk
 
+    def stamp(self, caller: Caller, key: str, at: datetime, request: str = "") -> Stamp:
+        """What makes a command whole: its id under the caller's key, and what `request` (all it asks for) hashes to."""
+        keys = self.keys
+        return Stamp(
+            command_id=keys.command_id(caller.subject, key),
+            fingerprint=keys.fingerprint(request.encode()),
+            caller=caller,
+            at=at,
+        )
+
+    def booking_id(self, command_id: bytes, index: int = 0) -> str:
+        return booking_id(command_id, index, key=self.keys.command)
+
+    def beneficiary(self, number: str, **told: str | None) -> Beneficiary:
+        """From a number as people write it; InvalidNumber otherwise."""
+        parsed = parse_number(number)
+        lookup = self.keys.number_lookup(parsed.digits)
+        return Beneficiary(number=parsed.digits, kind=parsed.kind, lookup=lookup, **told)
+
     def reference_of(self, booking: str) -> str:
         """As shown to the customer: 7M4K-92QX-R3TB-H."""
-        return reference_for(booking, self.keys.reference.secret)
+        return show_reference(self._reference(booking))
 
     def reference_hash_of(self, booking: str) -> bytes:
-        return reference_hash(parse_reference(self.reference_of(booking)))
+        return reference_hash(self._reference(booking))
+
+    def _reference(self, booking: str) -> str:
+        return reference_for(booking, self.keys.reference.secret)
 
 
 def reference_hash(canonical: str) -> bytes:

@@ -182,10 +182,10 @@ class GroupCommitDesk:
         connection = self._connected()
         is_committed = False
         try:
-            connection.execute("BEGIN")
+            connection.execute("BEGIN", prepare=False)
             receipts = self._batch.run(Turn.take(connection), commands)
             attempt.commit_sent = True
-            connection.execute("COMMIT")
+            connection.execute("COMMIT", prepare=False)
             is_committed = True
         finally:
             if not is_committed:

@@ -80,7 +80,7 @@ class LogRecorder(ApplicationRecorder):
                 turn.append(stored_events)
         except errors.UniqueViolation as error:
             raise IntegrityError(error) from error
-        return range(turn.head - len(stored_events) + 1, turn.head + 1)
+        return list(range(turn.head - len(stored_events) + 1, turn.head + 1))
 
     def select_events(
         self,

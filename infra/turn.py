@@ -46,6 +46,11 @@ class Outcome(msgspec.Struct, frozen=True):
     said: bytes | None
 
 
+def microseconds(instant: datetime) -> int:
+    """Since 1970-01-01T00:00:00Z, exactly: as leaves hash times."""
+    return (instant - _EPOCH) // _MICROSECOND
+
+
 def fact_of(row: Sequence[Any]) -> Fact:
     """A row of COLUMNS as a fact."""
     _, stream, version, topic, state, person, booking, command_id, at = row
@@ -114,14 +119,14 @@ class Turn:
         if not events:
             return
         recorded_at = datetime.now(UTC)
-        recorded_us = (recorded_at - _EPOCH) // _MICROSECOND
+        recorded_us = microseconds(recorded_at)
         streams, versions, types, persons, bookings, commands, ats, states, leaves = ([] for _ in range(9))
         position = self.head
         for event in events:
             position += 1
             if isinstance(event, StoredFact):
                 person, booking, command_id, at = event.person, event.booking, event.command_id, event.at
-                at_us = (at - _EPOCH) // _MICROSECOND
+                at_us = microseconds(at)
             else:  # a plain event of the library: no tags
                 person, booking, command_id, at, at_us = None, None, None, recorded_at, recorded_us
             stream, state = str(event.originator_id), event.state

@@ -44,7 +44,8 @@ SMELLS = [
     ),
     Smell(
         "the environment read outside infra/settings.py",
-        rf"grep -rnE 'os\.(environ|getenv)|Base[S]ettings' {PACKAGES} tests --include=*.py | grep -v '^infra/settings.py'",
+        rf"grep -rnE 'os\.(environ|getenv)|Base[S]ettings' {PACKAGES} tests --include=*.py"
+        " | grep -v '^infra/settings.py'",
         "projections/follow.py",
         "LIMIT = os." + "environ['LIMIT']",
     ),
@@ -74,20 +75,20 @@ SMELLS = [
     ),
     Smell(
         "an address of a package registry",
-        r"grep -rnIE 'https?://[^ ]*/(simple|packages|maven2?)/|^(registry|url|index-url) ?=|--(extra-)?index-url|--find-link[s]'"
-        " . --exclude-dir=.venv --exclude-dir=.git",
+        r"grep -rnIE -e 'https?://[^ ]*/(simple|packages|maven2?)/|^(registry|url|index-url) ?='"
+        r" -e '--(extra-)?index-url|--find-link[s]' . --exclude-dir=.git",
         "requirements.lock",
         "--index" + "-url https" + "://registry.example/simple/",
     ),
     Smell(
         "an address in a lock",
-        "grep -nE '[a-z]+://' requirements.lock requirements-test.lock",
+        "grep -nHE '[a-z]+://' requirements.lock requirements-test.lock",
         "requirements-test.lock",
         "a @ https" + "://registry.example/a-1.0.whl",
     ),
     Smell(
         "a path of somebody's machine",
-        r"grep -rnIE '(^|[^[:alnum:]_.~-])/(work|root|home|Users|tmp)/[[:alnum:]]' . --exclude-dir=.venv --exclude-dir=.git",
+        r"grep -rnIE '(^|[^[:alnum:]_.~-])/(work|root|home|Users|tmp)/[[:alnum:]]' . --exclude-dir=.git",
         "infra/planted.toml",
         'directory = "/ho' + 'me/somebody/mawid"',
     ),

@@ -54,6 +54,7 @@ class ServiceRow:
     minutes: int  # 15, 30 or 45
     electronic: bool
     needs_visit: bool  # False: nothing to book
+    border_number: bool  # a visitor may book with one: its documents ask for it
     documents: str
     evidence: str  # seen or inferred
 
@@ -111,6 +112,7 @@ def services() -> tuple[ServiceRow, ...]:
             minutes=int(row["slot_minutes"]),
             electronic=row["electronic_2011"] == "1",
             needs_visit=row["appointment"] == "1",
+            border_number="border number" in row["documents"],
             documents=row["documents"],
             evidence=row["evidence"],
         )

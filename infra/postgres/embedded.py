@@ -65,7 +65,6 @@ class EmbeddedDatabase:
                 take(self._users, fcntl.LOCK_SH)
                 data_dir.refuse_foreign(programs)
                 data_dir.initialise(programs, durable=durable)
-                self._sockets = str(data_dir.socket_folder(programs.account))
                 self._start()
             except BaseException:
                 self._let_go()
@@ -119,7 +118,8 @@ class EmbeddedDatabase:
             if not started:
                 started = self._launch_unless_running()
             elif self._process is None or self._process.poll() is not None:
-                raise DatabaseUnavailable(sentence_about(self._log(), self._data_dir.path, "does not start"))
+                said = sentence_about(self._log(), self._data_dir.path, "does not start")
+                raise DatabaseUnavailable(f"{said} ({self._data_dir.log} says more)")
             if time.monotonic() > until:
                 raise DatabaseUnavailable(
                     f"the database in {self._data_dir.path} neither answers nor ends: see {self._data_dir.log}"
@@ -130,7 +130,7 @@ class EmbeddedDatabase:
 
     def _answers(self) -> bool:
         postmaster = self._postmaster()
-        if postmaster is None or not postmaster.ready:
+        if self._gone() or postmaster is None or not postmaster.ready:
             return False
         try:
             psycopg.connect(self._dsn("postgres", postmaster.sockets), connect_timeout=5).close()
@@ -156,6 +156,7 @@ class EmbeddedDatabase:
         try:
             if not take(running, fcntl.LOCK_EX):
                 return False
+            self._sockets = str(self._data_dir.socket_folder(self._programs.account))
             self._clear_what_a_crash_left()
             self._log_begins_at = os.fstat(log).st_size
             durable = "on" if self._durable else "off"
@@ -223,7 +224,9 @@ class EmbeddedDatabase:
         try:
             lines = self._pid_file.read_text("utf-8").splitlines()
             pid = int(lines[0])
-            if Path("/proc/self").exists() and not Path(f"/proc/{pid}/cwd").samefile(self._data_dir.cluster):
+            if not Path("/proc/self").exists():  # not Linux: whether it lives is all there is to know
+                os.kill(pid, 0)
+            elif not Path(f"/proc/{pid}/cwd").samefile(self._data_dir.cluster):
                 return None
         except (OSError, ValueError, IndexError):
             return None

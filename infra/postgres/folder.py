@@ -20,6 +20,7 @@ LOG_BYTES_MAX = 10_000_000
 INITDB_S_MAX = 120
 ALONE_S_MAX = 300  # another process may be making the database, or waiting for its recovery
 SOCKET_PATH_BYTES_MAX = 100  # the kernel's limit is 103 (macOS) or 107
+DISK_FULL = ("No space left on device", "wrote only", "Disk quota exceeded")
 UNFINISHED = "postgres.new-"
 OF_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 SUPERUSER = "mawid"
@@ -174,7 +175,7 @@ def take(descriptor: int, kind: int) -> bool:
 
 
 def sentence_about(output: str, data_dir: Path, what: str) -> str:
-    if "No space left on device" in output:
+    if any(sign in output for sign in DISK_FULL):
         return f"the database in {data_dir} {what}, the disk is full: free some space, or set MAWID_DATA_DIR elsewhere"
     if "Permission denied" in output:
         return (

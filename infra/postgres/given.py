@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from infra.postgres.unavailable import DatabaseUnavailable
 
@@ -32,8 +32,10 @@ def check(dsn: str) -> None:
     if not _well_formed(parts):
         raise DatabaseUnavailable(WRITE_IT_SO)
     try:
-        with psycopg.connect(dsn, connect_timeout=int(parts.get("connect_timeout", CONNECT_S_MAX))) as connection:
+        with psycopg.connect(make_conninfo(f"connect_timeout={CONNECT_S_MAX}", **parts)) as connection:
             _refuse_unusable(connection)
+    except (psycopg.ProgrammingError, UnicodeError):  # a host name no name service could know
+        raise DatabaseUnavailable(WRITE_IT_SO) from None
     except psycopg.OperationalError as error:
         raise DatabaseUnavailable(_sentence(str(error), parts)) from None
 

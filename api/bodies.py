@@ -1,0 +1,136 @@
+"""Request bodies: read within their limit, then from bytes to a validated model, or to the problem that says why not."""
+
+import json
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from api.problems import Problem
+from domain.identifiers import InvalidNumber
+from domain.mobile import InvalidMobile
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Model = TypeVar("Model", bound=BaseModel)
+
+JSON: Final = "application/json"
+BODY: Final = "body"  # the name of the field where no field can be named
+_ERRORS_MAX: Final = 20
+_NAME_CHARACTERS_MAX: Final = 64
+
+
+class ClientGone(Exception):  # noqa: N818
+    """The client has left before its request was whole; nobody waits for an answer."""
+
+
+class RepeatedName(Exception):  # noqa: N818
+    """A JSON object names one member twice: readers differ in which one counts."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(name)
+
+
+async def read(receive: Receive, bytes_max: int) -> bytes:
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if message["type"] == "http.request" and not message.get("more_body", False):  # nearly always
+        refuse_larger(len(body), bytes_max)
+        return body
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        part: bytes = message.get("body", b"")
+        size += len(part)
+        refuse_larger(size, bytes_max)
+        parts.append(part)
+        if not message.get("more_body", False):
+            return b"".join(parts)
+        message = await receive()
+
+
+def refuse_larger(size: int, bytes_max: int) -> None:
+    if size > bytes_max:
+        raise Problem("body-too-large", f"at most {bytes_max} bytes are taken", most=bytes_max, unit="bytes")
+
+
+def refuse_other_type(content_type: bytes | None, *accepted: str) -> None:
+    """Parameters, such as charset=utf-8, change nothing: JSON is UTF-8."""
+    if (content_type or b"").partition(b";")[0].strip().lower().decode("latin-1") not in accepted:
+        raise Problem("unsupported-media-type", f"Content-Type: {accepted[0]} is needed", accepted=accepted[0])
+
+
+def validated(model: type[Model], body: bytes) -> Model:
+    try:
+        found = model.__pydantic_validator__.validate_json(body)
+        _refuse_repeated_names(body)
+    except (ValidationError, RepeatedName) as error:
+        raise problem_of(error) from None
+    checked: Model = found
+    return checked
+
+
+def validated_line(adapter: "TypeAdapter[Any]", line: bytes) -> Any:
+    """As `validated`, for a union that tells its members by a tag; the tag is no part of a field's name."""
+    try:
+        found = adapter.validator.validate_json(line)
+        _refuse_repeated_names(line)
+    except (ValidationError, RepeatedName) as error:
+        raise problem_of(error, tags=1) from None
+    return found
+
+
+def problem_of(error: ValidationError | RepeatedName, *, tags: int = 0) -> Problem:
+    """The first error decides: the order of the fields is the order refusals are given in."""
+    if isinstance(error, RepeatedName):
+        return of_errors([(_printable(error.name), "comes twice")])
+    details = error.errors(include_url=False, include_input=False)
+    first, cause = details[0], details[0].get("ctx", {}).get("error")
+    field = _field(first["loc"], tags)
+    more = _index(field)
+    if isinstance(cause, InvalidNumber):
+        return Problem("invalid-number", str(cause), field=field, reason=cause.reason, **more)
+    if isinstance(cause, InvalidMobile):
+        return Problem("invalid-mobile", str(cause), field=field, reason=cause.reason, **more)
+    return of_errors(((_field(each["loc"], tags), each["msg"]) for each in details[:_ERRORS_MAX]), **more)
+
+
+def of_errors(found: Iterable[tuple[str, str]], **more: Any) -> Problem:
+    """Fields and what is wrong with each; the first names the problem, several are listed."""
+    errors = [{"field": field, "problem": problem.removeprefix("Value error, ")} for field, problem in found]
+    first = errors[0]
+    listed = {"errors": errors} if len(errors) > 1 else {}
+    return Problem("invalid-request", f"{first['field']}: {first['problem']}", **first, **listed, **more)
+
+
+def _refuse_repeated_names(body: bytes) -> None:
+    """The validator keeps the last of two members of one name. The body is well formed: it has passed it."""
+    _NAMES.decode(body.decode())
+
+
+def _distinct(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(members)
+    if len(found) != len(members):
+        names = [name for name, _ in members]
+        raise RepeatedName(next(name for name in names if names.count(name) > 1))
+    return found
+
+
+_NAMES: Final = json.JSONDecoder(object_pairs_hook=_distinct)
+
+
+def _field(place: tuple[int | str, ...], tags: int) -> str:
+    return _printable(".".join(map(str, place[tags:]))) or BODY
+
+
+def _index(field: str) -> dict[str, int]:
+    """Which booking of a group it is about."""
+    parts = field.split(".")
+    return {"index": int(parts[1])} if parts[0] == "bookings" and len(parts) > 1 and parts[1].isdecimal() else {}
+
+
+def _printable(name: str) -> str:
+    """A client chooses the names of unknown fields."""
+    return "".join(char if char.isprintable() else "?" for char in name[:_NAME_CHARACTERS_MAX])

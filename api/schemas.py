@@ -1,0 +1,151 @@
+"""What commands are asked with: the public JSON, validated from bytes. Unknown fields are refused, as are other types."""
+
+from collections.abc import Callable
+from datetime import date, datetime
+from re import compile as pattern
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+
+from domain.identifiers import BOOKABLE_YEARS, parse_number, parse_start
+from domain.mobile import parse_mobile
+
+T = TypeVar("T")
+
+_DATE = pattern(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+#: Controls, line separators, and the marks that turn the direction of what follows them on a screen or a paper.
+_UNPRINTABLE = r"\x00-\x1f\x7f-\x9f\x{2028}\x{2029}\x{202a}-\x{202e}\x{2066}-\x{2069}"
+
+
+def parse_date(text: str) -> date:
+    if not _DATE.fullmatch(text):
+        raise ValueError("not a date such as 2011-02-05")
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise ValueError("not a date of the calendar") from None
+    if day.year not in BOOKABLE_YEARS:
+        raise ValueError("outside the years 2000 to 2099")
+    return day
+
+
+def parse_day_or_start(text: str) -> date | datetime:
+    """A whole day, or the start of a slot."""
+    return parse_start(text) if "T" in text.upper() else parse_date(text)
+
+
+def _from_text(parse: Callable[[str], T]) -> Callable[[Any], T]:
+    def read(value: Any) -> T:
+        if not isinstance(value, str):
+            raise ValueError("a string is needed")  # noqa: TRY004 - pydantic takes a ValueError for a refusal
+        return parse(value)
+
+    return read
+
+
+def _example(kind: str, example: str, description: str = "") -> WithJsonSchema:
+    schema = {"type": "string", "format": kind, "examples": [example]}
+    return WithJsonSchema(schema | ({"description": description} if description else {}))
+
+
+def _number(text: str) -> str:
+    return parse_number(text).digits
+
+
+Code = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]+(-[A-Z0-9]+)*$", max_length=32)]
+Line = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=f"^[^{_UNPRINTABLE}]+$")
+]
+Start = Annotated[
+    datetime,
+    BeforeValidator(_from_text(parse_start)),
+    _example("slot-start", "2011-02-05T09:00", "RFC 3339, or office wall time (Asia/Riyadh) without an offset"),
+]
+Day = Annotated[date, BeforeValidator(_from_text(parse_date)), _example("date", "2011-02-05")]
+DayOrStart = Annotated[
+    date | datetime,
+    BeforeValidator(_from_text(parse_day_or_start)),
+    _example("date", "2011-02-05", "A whole day, both ends included; or office wall time, the end not included"),
+]
+Number = Annotated[
+    str,
+    AfterValidator(_number),
+    _example("beneficiary-number", "1000000008", "National id, iqama or border number; other digits are accepted"),
+]
+Mobile = Annotated[str, AfterValidator(parse_mobile), _example("mobile", "0500000001", "Any usual Saudi spelling")]
+Key = Annotated[str, StringConstraints(pattern=r"^[\x20-\x7e]+$", min_length=1, max_length=255)]
+Channel = Literal["portal", "kiosk", "sms", "counter"]
+Outcome = Literal["served", "not_completed", "no_show"]
+
+
+class Body(BaseModel):
+    """Inputs are left out of errors: they are personal data, and what is answered is also logged."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+class NoBody(Body):
+    pass
+
+
+class BeneficiaryIn(Body):
+    number: Number
+    sex: Literal["male", "female"] | None = None
+    name: Line | None = None
+    mobile: Mobile | None = None
+    language: Literal["ar", "en"] | None = None
+
+
+class BookIn(Body):
+    office: Code
+    service: Code
+    starts_at: Start
+    beneficiary: BeneficiaryIn
+    booker: BeneficiaryIn | None = None
+    channel: Channel
+
+
+class BookGroupIn(Body):
+    bookings: Annotated[list[BookIn], Field(min_length=1)]
+
+
+class RescheduleIn(Body):
+    starts_at: Start
+    office: Code | None = None
+
+
+class CancelIn(Body):
+    reason: Line | None = None
+
+
+class OutcomeIn(Body):
+    outcome: Outcome
+
+
+class OfficeIn(Body):
+    office: Code
+    name_ar: Line
+    name_en: Line
+    city_ar: Line
+    city_en: Line
+    region: Code
+    section: Literal["men", "women", "mixed"]
+    counters: Annotated[int, Field(ge=1, le=1_000)]
+    sectors: Annotated[
+        list[Literal["civil_affairs", "passports", "traffic", "police"]], Field(min_length=1, max_length=4)
+    ] = ["civil_affairs"]
+
+
+class LiveIn(Body):
+    since: Annotated[Day, Field(alias="from")]
+
+
+class CountersIn(Body):
+    since: Annotated[DayOrStart, Field(alias="from")]
+    until: Annotated[DayOrStart, Field(alias="to")]
+    counters: Annotated[int, Field(ge=0, le=1_000)]
+
+
+class PublicationIn(Body):
+    since: Annotated[Day, Field(alias="from")]
+    until: Annotated[Day, Field(alias="to")]

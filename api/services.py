@@ -1,0 +1,68 @@
+"""What the API is given: everything of infra that it needs comes in here, from bootstrap."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+from psycopg_pool import ConnectionPool
+
+from domain.commands import Caller, Command
+from domain.ports import Receipt
+
+MIB = 1024 * 1024
+
+
+class AsyncDesk(Protocol):
+    def submit_async(self, command: Command) -> "asyncio.Future[Receipt]":
+        """Raises Overloaded at once when the queue is full; the future may fail with Overloaded or OutcomeUnknown."""
+        ...
+
+
+class Unauthenticated(Exception):  # noqa: N818
+    """The token presented is not one of this instance's callers'. `reason`: one word for the log."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Names and defaults of the settings they come from."""
+
+    body_bytes_max: int = MIB
+    bulk_body_bytes_max: int = 64 * MIB
+    bulk_lines_max: int = 100_000
+    bulk_line_bytes_max: int = 64 * 1024
+    group_bookings_max: int = 10
+    publication_days_max: int = 400
+    request_s_max: float = 30
+    at_least_wait_s_max: float = 2
+    page_rows_max: int = 1_000
+    stream_rows_max: int = 1_000_000
+    citizen_requests_per_s: int = 5
+    staff_requests_per_s: int = 500
+    address_requests_per_s: int = 1_000
+    access_log_lines_per_s: int = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    desk: AsyncDesk
+    pool: "ConnectionPool[Any]"  # for reads; connections in autocommit
+    authenticate: Callable[[str], Caller]  # raises Unauthenticated
+    command_id: Callable[[str, str], bytes]  # principal, key
+    fingerprint: Callable[[bytes], bytes]
+    lookup: Callable[[str], bytes]  # of a normalised beneficiary number
+    person_of: Callable[[bytes], str | None]  # look-up of a number → person id, if the vault knows the number
+    booking_id: Callable[[bytes, int], str]  # command id, index within a group
+    reference_of: Callable[[str], str]  # booking id → 7M4K-92QX-R3TB-H
+    reference_hash: Callable[[str], bytes]  # of a canonical reference, as the bookings view keeps it
+    region_of: Callable[[str], str | None]  # office → region
+    now: Callable[[], datetime]  # the system's clock, aware
+    clock: Literal["system", "request"]
+    lagging: Callable[[], Mapping[str, int]]  # views that have not reached the head seen at start, and by how many events
+    queue_depth: Callable[[], int] = lambda: 0  # commands waiting at the desk
+    limits: Limits = field(default_factory=Limits)

@@ -1,0 +1,69 @@
+"""What commands share: settings, the database, and an instance on it."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from types import FrameType
+
+import click
+import psycopg
+
+from infra import logs
+from infra.bootstrap import Instance, open_instance
+from infra.postgres import Database, database
+from infra.processes import prepare
+from infra.settings import Settings
+
+
+class Failure(Exception):  # noqa: N818
+    """Why a command could not do its work, in one sentence with a way out."""
+
+
+@contextmanager
+def opened_database() -> Iterator[tuple[Settings, Database]]:
+    """Settings read, logging on, the database reachable; SIGTERM ends like Ctrl-C, so that it is left in order."""
+    settings = Settings.load()
+    logs.configure(settings.instance.log_format)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        with database(settings) as found:
+            yield settings, found
+    except psycopg.errors.DiskFull as error:
+        raise Failure("the disk of the database is full: make room, then run the same again") from error
+    except psycopg.OperationalError as error:
+        raise Failure(f"the database went away ({type(error).__name__}): run the same again when it is back") from error
+
+
+@contextmanager
+def opened_instance() -> Iterator[Instance]:
+    """An instance on a migrated database with the catalogue in its log, beside whatever else runs on it."""
+    with opened_database() as (settings, found):
+        prepare(settings, found)
+        with open_instance(settings, found.dsn) as instance:
+            yield instance
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Day(click.ParamType):
+    name = "date"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        if isinstance(value, date):
+            return value
+        try:
+            return date.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is not a date such as 2011-02-05", param, ctx)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def is_terminal() -> bool:
+    return sys.stderr.isatty()

@@ -1,0 +1,189 @@
+"""Free places by office, day and start. Times are not judged by the clock: a start that is past still shows its places."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import date, datetime, time, timedelta
+from typing import NamedTuple
+
+from psycopg import Connection, Cursor
+from psycopg.rows import TupleRow, class_row
+
+from domain.calendar import RIYADH
+from domain.events import (
+    BookingCancelled,
+    BookingMovedIn,
+    BookingMovedOut,
+    DayPublished,
+    SlotBooked,
+    SlotOccupied,
+    SlotOpened,
+    SlotReleased,
+    SlotResized,
+    SlotWithdrawn,
+)
+from domain.opening_hours import slots_of
+from projections.log import Page
+from projections.projection import expect_rows
+
+Start = tuple[str, datetime]  # office, start
+
+
+class Availability:
+    name = "availability"
+    version = 1
+    ddl = """
+        CREATE TABLE slot (
+            office    text NOT NULL,
+            starts_at timestamptz NOT NULL,
+            capacity  integer NOT NULL,
+            taken     integer NOT NULL,
+            withdrawn boolean NOT NULL,
+            PRIMARY KEY (office, starts_at)
+        ) WITH (fillfactor = 60);
+        CREATE TABLE day (
+            office  text NOT NULL,
+            day     date NOT NULL,
+            open    boolean NOT NULL,
+            reason  text,
+            name_ar text,
+            name_en text,
+            PRIMARY KEY (office, day)
+        );
+    """
+
+    def fold(self, facts: Page, cursor: Cursor[TupleRow]) -> None:
+        days: dict[tuple[str, date], DayPublished] = {}
+        capacities: dict[Start, tuple[int, bool]] = {}
+        taken: defaultdict[Start, int] = defaultdict(int)
+        for _, fact in facts:
+            match fact.event:
+                case SlotBooked() | SlotOccupied() | BookingMovedIn() as event:
+                    taken[event.office, event.starts_at] += 1
+                case BookingCancelled() | SlotReleased() | BookingMovedOut() as event:
+                    taken[event.office, event.starts_at] -= 1
+                case SlotOpened(capacity=capacity) | SlotResized(capacity=capacity) as event:
+                    capacities[event.office, event.starts_at] = capacity, False
+                case SlotWithdrawn() as event:
+                    capacities[event.office, event.starts_at] = 0, True
+                case DayPublished() as event:
+                    days[event.office, event.day] = event
+        if days:
+            _publish(days, cursor)
+        if capacities:
+            _resize(capacities, cursor)
+        if taken:
+            _take(taken, cursor)
+
+
+def _publish(days: dict[tuple[str, date], DayPublished], cursor: Cursor[TupleRow]) -> None:
+    rows = [(d.office, d.day, bool(d.starts), d.reason, d.name_ar, d.name_en) for d in days.values()]
+    cursor.execute(
+        """INSERT INTO day (office, day, open, reason, name_ar, name_en)
+           SELECT * FROM unnest(%s::text[], %s::date[], %s::boolean[], %s::text[], %s::text[], %s::text[])
+           ON CONFLICT (office, day) DO UPDATE
+           SET (open, reason, name_ar, name_en) =
+               (excluded.open, excluded.reason, excluded.name_ar, excluded.name_en)""",
+        [list(column) for column in zip(*rows, strict=True)],
+    )
+
+
+def _resize(capacities: dict[Start, tuple[int, bool]], cursor: Cursor[TupleRow]) -> None:
+    rows = [(*start, *capacity) for start, capacity in capacities.items()]
+    cursor.execute(
+        """INSERT INTO slot (office, starts_at, capacity, withdrawn, taken)
+           SELECT *, 0 FROM unnest(%s::text[], %s::timestamptz[], %s::integer[], %s::boolean[])
+           ON CONFLICT (office, starts_at) DO UPDATE
+           SET (capacity, withdrawn) = (excluded.capacity, excluded.withdrawn)""",
+        [list(column) for column in zip(*rows, strict=True)],
+    )
+
+
+def _take(taken: dict[Start, int], cursor: Cursor[TupleRow]) -> None:
+    rows = [(*start, change) for start, change in taken.items()]
+    cursor.execute(
+        """UPDATE slot SET taken = slot.taken + change.taken
+           FROM unnest(%s::text[], %s::timestamptz[], %s::integer[]) AS change (office, starts_at, taken)
+           WHERE slot.office = change.office AND slot.starts_at = change.starts_at""",
+        [list(column) for column in zip(*rows, strict=True)],
+    )
+    expect_rows(cursor, len(rows))
+
+
+# -- queries ----------------------------------------------------------------------------------------------------------
+
+
+class Day(NamedTuple):
+    date: date
+    open: bool
+    reason: str | None  # of a closed day: weekend, holiday or not-published
+    name_ar: str | None  # of the holiday
+    name_en: str | None
+    capacity: int  # places of the service, over all its starts; those of a longer service overlap
+    free: int
+
+
+class OpenStart(NamedTuple):
+    starts_at: datetime
+    free: int
+    capacity: int
+
+
+#: Starts of a service of n slots: all n must exist, be open, and follow each other; the least of them counts.
+_STARTS = """
+    SELECT first.office, first.starts_at, min(greatest(slot.capacity - slot.taken, 0)) AS free,
+           min(slot.capacity) AS capacity
+    FROM view_availability.slot AS first
+    CROSS JOIN generate_series(0, %(slots)s - 1) AS n
+    JOIN view_availability.slot
+      ON slot.office = first.office AND slot.starts_at = first.starts_at + n * interval '15 minutes'
+     AND NOT slot.withdrawn
+    WHERE first.office = %(office)s AND first.starts_at >= %(since)s AND first.starts_at < %(until)s
+    GROUP BY first.office, first.starts_at
+    HAVING count(*) = %(slots)s
+"""
+_DAYS = (
+    "WITH start AS ("
+    + _STARTS
+    + """), by_day AS (
+        SELECT (starts_at AT TIME ZONE 'Asia/Riyadh')::date AS day, sum(free) AS free, sum(capacity) AS capacity
+        FROM start GROUP BY 1
+    )
+    SELECT asked::date AS date, coalesce(day.open, by_day.day IS NOT NULL) AS open,
+           CASE WHEN day.day IS NOT NULL THEN day.reason WHEN by_day.day IS NULL THEN 'not-published' END AS reason,
+           day.name_ar, day.name_en,
+           CASE WHEN day.open IS FALSE THEN 0 ELSE coalesce(by_day.capacity, 0) END AS capacity,
+           CASE WHEN day.open IS FALSE THEN 0 ELSE coalesce(by_day.free, 0) END AS free
+    FROM generate_series(%(first)s::date::timestamp, %(last)s, '1 day') AS asked
+    LEFT JOIN view_availability.day ON day.office = %(office)s AND day.day = asked
+    LEFT JOIN by_day ON by_day.day = asked
+    ORDER BY asked
+    """
+)
+
+
+def days(connection: Connection[TupleRow], office: str, minutes: int, first: date, last: date) -> Sequence[Day]:
+    """Each day from `first` to `last`, both included, in places of a service of `minutes`."""
+    since, until = _midnight(first), _midnight(last + timedelta(days=1))
+    asked = {"office": office, "slots": slots_of(minutes), "since": since, "until": until, "first": first, "last": last}
+    with connection.cursor(row_factory=class_row(Day)) as cursor:
+        return cursor.execute(_DAYS, asked).fetchall()
+
+
+def starts(connection: Connection[TupleRow], office: str, minutes: int, day: date) -> Sequence[OpenStart]:
+    """The starts of a service of `minutes` on a day, in order; none on a closed one."""
+    query = (
+        "SELECT starts_at, free, capacity FROM ("
+        + _STARTS
+        + """) AS start
+        WHERE NOT EXISTS (SELECT FROM view_availability.day
+                          WHERE day.office = %(office)s AND day.day = %(day)s AND NOT day.open)
+        ORDER BY starts_at"""
+    )
+    since, until = _midnight(day), _midnight(day + timedelta(days=1))
+    asked = {"office": office, "slots": slots_of(minutes), "since": since, "until": until, "day": day}
+    with connection.cursor(row_factory=class_row(OpenStart)) as cursor:
+        return cursor.execute(query, asked).fetchall()
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), RIYADH)

@@ -1,0 +1,140 @@
+"""Where each booking stands: by its id, by the hash of its secret reference, by its person."""
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from psycopg import Connection, Cursor
+from psycopg.rows import TupleRow, class_row
+
+from domain.answers import status_after
+from domain.events import BookingEvent, BookingMovedOut, SlotBooked
+from projections.log import Page
+from projections.projection import expect_rows
+
+
+class Bookings:
+    name = "bookings"
+    version = 1
+    ddl = """
+        CREATE TABLE booking (
+            booking        text PRIMARY KEY,
+            reference_hash bytea NOT NULL UNIQUE,  -- SHA-256 of the canonical reference: 13 characters, no dashes
+            person         text,
+            office         text NOT NULL,
+            service        text NOT NULL,
+            starts_at      timestamptz NOT NULL,
+            ends_at        timestamptz NOT NULL,
+            channel        text NOT NULL,          -- over which it was made
+            status         text NOT NULL,
+            reschedules    integer NOT NULL,
+            section        text,
+            booked_at      timestamptz NOT NULL,
+            last_position  bigint NOT NULL         -- of the last fact that told its state
+        ) WITH (fillfactor = 80);
+        CREATE INDEX booking_person ON booking (person);
+    """
+
+    def __init__(self, reference_hash: Callable[[str], bytes]) -> None:
+        """`reference_hash`: booking id → SHA-256 of its canonical reference; the key is not a view's to hold."""
+        self._reference_hash = reference_hash
+
+    def fold(self, facts: Page, cursor: Cursor[TupleRow]) -> None:
+        made: dict[str, tuple[str | None, str | None, datetime]] = {}
+        last: dict[str, tuple[int, BookingEvent]] = {}
+        for position, fact in facts:
+            event = fact.event
+            if not isinstance(event, BookingEvent) or isinstance(event, BookingMovedOut):
+                continue  # where a moved booking stands is in its BookingMovedIn
+            assert fact.booking is not None
+            if isinstance(event, SlotBooked):
+                made[fact.booking] = fact.person, event.section, fact.at
+            last[fact.booking] = position, event
+        new = [
+            (booking, self._reference_hash(booking), *first, *_standing(*last[booking]))
+            for booking, first in made.items()
+        ]
+        changed = [(booking, *_standing(*stands)) for booking, stands in last.items() if booking not in made]
+        if new:
+            _insert(new, cursor)
+        if changed:
+            _change(changed, cursor)
+
+
+#: office, service, channel, starts_at, ends_at, status, reschedules, last_position
+Standing = tuple[str, str, str, datetime, datetime, str, int, int]
+
+
+def _standing(position: int, event: BookingEvent) -> Standing:
+    ends_at = event.starts_at + timedelta(minutes=event.minutes)
+    place = event.office, event.service, event.channel, event.starts_at, ends_at
+    return (*place, status_after(event), event.reschedules, position)
+
+
+def _insert(rows: Sequence[tuple[object, ...]], cursor: Cursor[TupleRow]) -> None:
+    cursor.execute(
+        """INSERT INTO booking (booking, reference_hash, person, section, booked_at, office, service, channel,
+                                starts_at, ends_at, status, reschedules, last_position)
+           SELECT * FROM unnest(%s::text[], %s::bytea[], %s::text[], %s::text[], %s::timestamptz[], %s::text[],
+                                %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::text[],
+                                %s::integer[], %s::bigint[])""",
+        [list(column) for column in zip(*rows, strict=True)],
+    )
+
+
+def _change(rows: Sequence[tuple[object, ...]], cursor: Cursor[TupleRow]) -> None:
+    cursor.execute(
+        """UPDATE booking SET (office, service, channel, starts_at, ends_at, status, reschedules, last_position) =
+               (now.office, now.service, now.channel, now.starts_at, now.ends_at, now.status, now.reschedules,
+                now.last_position)
+           FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[],
+                       %s::text[], %s::integer[], %s::bigint[])
+                AS now (booking, office, service, channel, starts_at, ends_at, status, reschedules, last_position)
+           WHERE booking.booking = now.booking""",
+        [list(column) for column in zip(*rows, strict=True)],
+    )
+    expect_rows(cursor, len(rows))
+
+
+# -- queries ----------------------------------------------------------------------------------------------------------
+
+
+class BookingRow(NamedTuple):
+    booking: str
+    reference_hash: bytes
+    person: str | None
+    office: str
+    service: str
+    starts_at: datetime
+    ends_at: datetime
+    channel: str
+    status: str
+    reschedules: int
+    section: str | None
+    booked_at: datetime
+    last_position: int
+
+
+def by_id(connection: Connection[TupleRow], booking: str) -> BookingRow | None:
+    with connection.cursor(row_factory=class_row(BookingRow)) as cursor:
+        return cursor.execute("SELECT * FROM view_bookings.booking WHERE booking = %s", (booking,)).fetchone()
+
+
+def by_reference(connection: Connection[TupleRow], reference_hash: bytes) -> BookingRow | None:
+    query = "SELECT * FROM view_bookings.booking WHERE reference_hash = %s"
+    with connection.cursor(row_factory=class_row(BookingRow)) as cursor:
+        return cursor.execute(query, (reference_hash,)).fetchone()
+
+
+def of_person(
+    connection: Connection[TupleRow], person: str, *, offices: Collection[str] | None = None, limit: int = 100
+) -> Sequence[BookingRow]:
+    """A person's bookings, the latest made first; `offices`: only those that stand there."""
+    query = """
+        SELECT * FROM view_bookings.booking
+        WHERE person = %(person)s AND (%(offices)s::text[] IS NULL OR office = ANY(%(offices)s))
+        ORDER BY booked_at DESC, booking LIMIT %(limit)s
+    """
+    asked = {"person": person, "offices": None if offices is None else list(offices), "limit": limit}
+    with connection.cursor(row_factory=class_row(BookingRow)) as cursor:
+        return cursor.execute(query, asked).fetchall()

@@ -1,0 +1,233 @@
+"""Counts of bookings by office, service, channel and visit, and by the day something was done; and the running count."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any, NamedTuple
+
+from psycopg import Connection, Cursor, sql
+from psycopg.rows import TupleRow
+
+from domain.calendar import local_date
+from domain.events import (
+    BookingCancelled,
+    BookingEvent,
+    BookingMovedIn,
+    BookingMovedOut,
+    OutcomeRecorded,
+    SlotBooked,
+)
+from domain.policy import ELECTRONIC_CHANNELS
+from projections.log import Page
+
+#: Columns of both tables, in the order of the fold's tallies; the first is of `visit` only.
+COUNTERS = ("confirmed", "made", "cancelled", "rescheduled", "served", "not_completed", "no_show")
+_CONFIRMED, _MADE, _CANCELLED, _RESCHEDULED = range(4)
+_OUTCOMES = {"served": 4, "not_completed": 5, "no_show": 6}
+
+_VisitKey = tuple[str, str, str, datetime, int]  # office, service, channel, start, minutes
+_DoneKey = tuple[str, str, str, date]  # office, service, channel, day
+
+
+class Totals:
+    name = "totals"
+    version = 1
+    ddl = """
+        CREATE TABLE visit (  -- each fact counts where its booking stood: made where it was made, moved where it went
+            office        text NOT NULL,
+            service       text NOT NULL,
+            channel       text NOT NULL,
+            starts_at     timestamptz NOT NULL,
+            ends_at       timestamptz NOT NULL,
+            confirmed     integer NOT NULL,  -- stand here now, neither cancelled nor with an outcome
+            made          integer NOT NULL,  -- first confirmations
+            cancelled     integer NOT NULL,
+            rescheduled   integer NOT NULL,  -- to here
+            served        integer NOT NULL,
+            not_completed integer NOT NULL,
+            no_show       integer NOT NULL,
+            PRIMARY KEY (office, service, channel, starts_at, ends_at)
+        ) WITH (fillfactor = 70);
+        CREATE TABLE done (  -- the same facts by the office's date of their own `at`
+            office        text NOT NULL,
+            service       text NOT NULL,
+            channel       text NOT NULL,
+            made_date     date NOT NULL,
+            made          integer NOT NULL,
+            cancelled     integer NOT NULL,
+            rescheduled   integer NOT NULL,
+            served        integer NOT NULL,
+            not_completed integer NOT NULL,
+            no_show       integer NOT NULL,
+            PRIMARY KEY (office, service, channel, made_date)
+        ) WITH (fillfactor = 50);
+        CREATE TABLE running (
+            only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+            count    bigint NOT NULL  -- first confirmations over electronic channels, ever (POL-20)
+        );
+        INSERT INTO running (count) VALUES (0);
+    """
+
+    def fold(self, facts: Page, cursor: Cursor[TupleRow]) -> None:
+        visits: dict[_VisitKey, list[int]] = {}
+        done: dict[_DoneKey, list[int]] = {}
+        electronic = 0
+        for _, fact in facts:
+            event = fact.event
+            if not isinstance(event, BookingEvent):
+                continue
+            key = event.office, event.service, event.channel, event.starts_at, event.minutes
+            if (visit := visits.get(key)) is None:
+                visit = visits[key] = [0] * 7
+            match event:
+                case SlotBooked(channel=channel):
+                    visit[_CONFIRMED] += 1
+                    counter = _MADE
+                    electronic += channel in ELECTRONIC_CHANNELS
+                case BookingMovedOut():
+                    visit[_CONFIRMED] -= 1
+                    continue
+                case BookingMovedIn():
+                    visit[_CONFIRMED] += 1
+                    counter = _RESCHEDULED
+                case BookingCancelled():
+                    visit[_CONFIRMED] -= 1
+                    counter = _CANCELLED
+                case OutcomeRecorded(outcome=outcome):
+                    visit[_CONFIRMED] -= 1
+                    counter = _OUTCOMES[outcome]
+                case _:
+                    continue
+            visit[counter] += 1
+            day = event.office, event.service, event.channel, local_date(fact.at)
+            if day not in done:
+                done[day] = [0] * 7
+            done[day][counter] += 1
+        if visits:
+            _add_visits(visits, cursor)
+        if done:
+            _add_done(done, cursor)
+        if electronic:
+            cursor.execute("UPDATE running SET count = count + %s", (electronic,))
+
+
+def _add_visits(visits: Mapping[_VisitKey, list[int]], cursor: Cursor[TupleRow]) -> None:
+    rows = [
+        (office, service, channel, starts_at, starts_at + timedelta(minutes=minutes), *counts)
+        for (office, service, channel, starts_at, minutes), counts in visits.items()
+    ]
+    cursor.execute(
+        """INSERT INTO visit (office, service, channel, starts_at, ends_at,
+                              confirmed, made, cancelled, rescheduled, served, not_completed, no_show)
+           SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[],
+                                %s::integer[], %s::integer[], %s::integer[], %s::integer[], %s::integer[],
+                                %s::integer[], %s::integer[])
+           ON CONFLICT (office, service, channel, starts_at, ends_at) DO UPDATE
+           SET confirmed = visit.confirmed + excluded.confirmed, made = visit.made + excluded.made,
+               cancelled = visit.cancelled + excluded.cancelled,
+               rescheduled = visit.rescheduled + excluded.rescheduled, served = visit.served + excluded.served,
+               not_completed = visit.not_completed + excluded.not_completed,
+               no_show = visit.no_show + excluded.no_show""",
+        [list(column) for column in zip(*rows, strict=True)],
+    )
+
+
+def _add_done(done: Mapping[_DoneKey, list[int]], cursor: Cursor[TupleRow]) -> None:
+    rows = [(*key, *counts[1:]) for key, counts in done.items()]
+    cursor.execute(
+        """INSERT INTO done (office, service, channel, made_date,
+                             made, cancelled, rescheduled, served, not_completed, no_show)
+           SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::date[], %s::integer[], %s::integer[],
+                                %s::integer[], %s::integer[], %s::integer[], %s::integer[])
+           ON CONFLICT (office, service, channel, made_date) DO UPDATE
+           SET made = done.made + excluded.made, cancelled = done.cancelled + excluded.cancelled,
+               rescheduled = done.rescheduled + excluded.rescheduled, served = done.served + excluded.served,
+               not_completed = done.not_completed + excluded.not_completed,
+               no_show = done.no_show + excluded.no_show""",
+        [list(column) for column in zip(*rows, strict=True)],
+    )
+
+
+# -- queries ----------------------------------------------------------------------------------------------------------
+
+
+class Total(NamedTuple):
+    group: dict[str, Any]  # what it was asked by → value: text, a date, or the hour as a number
+    live: int | None  # active: confirmed, end not past. None by made_date: those who stay booked do nothing on any day
+    made: int
+    cancelled: int
+    rescheduled: int
+    served: int
+    not_completed: int
+    no_show: int
+
+
+_DIMENSIONS = {
+    "office": sql.SQL("counted.office"),
+    "service": sql.SQL("counted.service"),
+    "channel": sql.SQL("counted.channel"),
+    "sector": sql.SQL("service.sector"),
+    "region": sql.SQL("office.region"),
+    "date": sql.SQL("(counted.starts_at AT TIME ZONE 'Asia/Riyadh')::date"),
+    "hour": sql.SQL("extract(hour FROM counted.starts_at AT TIME ZONE 'Asia/Riyadh')::integer"),
+    "made_date": sql.SQL("counted.made_date"),
+}
+_TOTALS = sql.SQL(
+    """
+    SELECT {by}{live},
+           coalesce(sum(made), 0)::bigint, coalesce(sum(cancelled), 0)::bigint,
+           coalesce(sum(rescheduled), 0)::bigint, coalesce(sum(served), 0)::bigint,
+           coalesce(sum(not_completed), 0)::bigint, coalesce(sum(no_show), 0)::bigint
+    FROM view_totals.{table} AS counted
+    LEFT JOIN view_catalogue.office ON office.office = counted.office
+    LEFT JOIN view_catalogue.service ON service.service = counted.service
+    WHERE {where}
+    GROUP BY {group}
+    ORDER BY {group}
+    """
+)
+
+
+def totals(
+    connection: Connection[TupleRow],
+    by: Sequence[str],
+    *,
+    now: datetime,
+    date_from: date | None = None,
+    date_to: date | None = None,
+    **only: Collection[str],
+) -> Sequence[Total]:
+    """Counts grouped by any of `_DIMENSIONS`; by none, one row. The dates are the visit's, or those of `made_date`.
+
+    `only` narrows office, service, sector, region, channel. Raises ValueError for what cannot be asked.
+    """
+    unknown = [name for name in (*by, *only) if name not in _DIMENSIONS]
+    if unknown or len(set(by)) != len(by):
+        raise ValueError(f"totals are grouped by each of {', '.join(_DIMENSIONS)} at most once, not by {', '.join(by)}")
+    by_made_date = "made_date" in by
+    if by_made_date and ("date" in by or "hour" in by):
+        raise ValueError("made_date is the day something was done, date and hour are the visit's: ask for them apart")
+    day = _DIMENSIONS["made_date" if by_made_date else "date"]
+    where: list[sql.Composable] = [sql.SQL("true")]
+    where += [sql.SQL("{} = ANY({})").format(_DIMENSIONS[name], list(wanted)) for name, wanted in only.items()]
+    if date_from is not None:
+        where.append(sql.SQL("{} >= {}").format(day, date_from))
+    if date_to is not None:
+        where.append(sql.SQL("{} <= {}").format(day, date_to))
+    live = "coalesce(sum(confirmed) FILTER (WHERE ends_at > {}), 0)::bigint"
+    query = _TOTALS.format(
+        by=sql.SQL("").join(sql.SQL("{}, ").format(_DIMENSIONS[name]) for name in by),
+        live=sql.SQL("NULL") if by_made_date else sql.SQL(live).format(now),
+        table=sql.Identifier("done" if by_made_date else "visit"),
+        where=sql.SQL(" AND ").join(where),
+        group=sql.SQL(", ").join(_DIMENSIONS[name] for name in by) if by else sql.SQL("()"),
+    )
+    rows = connection.execute(query).fetchall()
+    return [Total(dict(zip(by, row, strict=False)), *row[len(by) :]) for row in rows]
+
+
+def running_count(connection: Connection[TupleRow]) -> int:
+    """First confirmations over electronic channels, ever (POL-20)."""
+    row = connection.execute("SELECT count FROM view_totals.running").fetchone()
+    assert row is not None
+    count: int = row[0]
+    return count

@@ -1,0 +1,161 @@
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+from itertools import count
+
+import pytest
+
+from domain import commands
+from domain.calendar import RIYADH
+from domain.commands import Beneficiary, Caller, Command
+from domain.decision import Decision
+from domain.decisions import decide, needs_of
+from domain.events import Fact
+from domain.identifiers import booking_id, make_number, parse_number
+from domain.opening_hours import Calendar
+from domain.policy import Policy
+from domain.state import State
+
+OPERATOR = Caller(role="operator", subject="operator")
+MONDAY = datetime(2011, 1, 3, tzinfo=RIYADH)  # a working day of an office that is live
+ADVANCE = datetime(2011, 1, 1, 9, tzinfo=RIYADH)  # two days earlier, in the morning
+
+
+class Story:
+    """A log in memory: commands are decided as the desk decides them, and what they became is kept in order."""
+
+    def __init__(self, calendar: Calendar | None = None) -> None:
+        self._keys = count(1)
+        self._ids = count(1)
+        self.log: list[Fact] = []
+        self.state = self._empty(calendar or Calendar([]))
+
+    def _empty(self, calendar: Calendar) -> State:
+        return State(
+            calendar=calendar, policy=Policy(), reference_key="k", new_person=lambda: f"person{next(self._ids)}"
+        )
+
+    # -- given --------------------------------------------------------------------------------------------------------
+
+    def given_an_office(self, office: str = "CA-TB-01", *, section: str = "mixed", counters: int = 2) -> None:
+        office_fields = {"name_ar": "م", "name_en": "o", "city_ar": "م", "city_en": "c", "region": "TB"}
+        self.when(commands.RegisterOffice, office=office, section=section, counters=counters, **office_fields)
+        self.when(commands.AnnounceLiveDate, office=office, live_from=date(2010, 11, 27))
+
+    def given_a_service(
+        self, service: str = "SV-CA-02", *, minutes: int = 15, audience: str = "both", **fields: object
+    ) -> None:
+        defaults = {"electronic": True, "needs_visit": True, "border_number": False, "documents": ""}
+        self.when(
+            commands.RegisterService,
+            service=service,
+            sector="civil_affairs",
+            name_ar="خ",
+            name_en="s",
+            audience=audience,
+            minutes=minutes,
+            **(defaults | fields),
+        )
+
+    def given_published(self, *days: date, office: str = "CA-TB-01") -> None:
+        for day in days:
+            self.when(commands.PublishDay, office=office, day=day)
+
+    # -- when ---------------------------------------------------------------------------------------------------------
+
+    def when(self, kind: type[Command], *, at: datetime = ADVANCE, caller: Caller = OPERATOR, **asked: object) -> Decision:
+        key = next(self._keys).to_bytes(16, "big")
+        return self.decide(kind(command_id=key, fingerprint=key, caller=caller, at=at, **asked))
+
+    def decide(self, command: Command) -> Decision:
+        while lacking := self.state.lacking(needs_of(command, self.state)):
+            self.state.introduce(lacking.lookups, {})
+            self.state.load(lacking, self.log)
+        decision = decide(command, self.state)
+        self.log += decision.facts
+        return decision
+
+    def book(
+        self,
+        seed: int,
+        starts_at: datetime,
+        *,
+        at: datetime = ADVANCE,
+        channel: str = "portal",
+        kind: str = "citizen",
+        **asked: object,
+    ) -> str:
+        """Books for the person of `seed`; the booking's id."""
+        command = self.booking(seed, starts_at, at=at, channel=channel, kind=kind, **asked)
+        self.decide(command)
+        return command.booking
+
+    def booking(
+        self,
+        seed: int,
+        starts_at: datetime,
+        *,
+        at: datetime = ADVANCE,
+        channel: str = "portal",
+        kind: str = "citizen",
+        sex: str | None = None,
+        office: str = "CA-TB-01",
+        service: str = "SV-CA-02",
+    ) -> commands.Book:
+        key = next(self._keys).to_bytes(16, "big")
+        return commands.Book(
+            command_id=key,
+            fingerprint=key,
+            caller=OPERATOR,
+            at=at,
+            booking=booking_id(key, key=b"test"),
+            office=office,
+            service=service,
+            starts_at=starts_at,
+            beneficiary=beneficiary(seed, kind=kind, sex=sex),
+            channel=channel,
+        )
+
+    # -- then ---------------------------------------------------------------------------------------------------------
+
+    def replayed(self) -> State:
+        """A state of its own, folded from the log alone."""
+        fresh = self._empty(self.state.calendar)
+        fresh.streams = {stream: type(kept)(stream) for stream, kept in self.state.streams.items()}
+        fresh.bookings = {booking: type(kept)(booking) for booking, kept in self.state.bookings.items()}
+        fresh.persons = {person: type(kept)(person) for person, kept in self.state.persons.items()}
+        for fact in self.log:
+            fresh.apply(fact)
+        return fresh
+
+    def topics(self, since: int = 0) -> list[str]:
+        return [fact.event.TOPIC for fact in self.log[since:]]
+
+
+def beneficiary(seed: int, *, kind: str = "citizen", sex: str | None = None) -> Beneficiary:
+    number = parse_number(make_number(kind, seed))
+    return Beneficiary(number=number.digits, kind=number.kind, lookup=number.digits.encode(), sex=sex)
+
+
+@pytest.fixture
+def new_story() -> type[Story]:
+    return Story
+
+
+@pytest.fixture
+def story() -> Story:
+    """One mixed office with two counters, live and published for a week, and a 15-minute service for everybody."""
+    told = Story()
+    told.given_an_office()
+    told.given_a_service()
+    told.given_published(*(MONDAY.date() + timedelta(days=n) for n in range(3)))
+    return told
+
+
+@pytest.fixture
+def monday() -> datetime:
+    return MONDAY
+
+
+@pytest.fixture
+def eight() -> datetime:
+    return MONDAY.replace(hour=8)
