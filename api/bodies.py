@@ -1,7 +1,7 @@
 """Request bodies: read within their limit, then from bytes to a validated model, or to the problem that says why not."""
 
 import json
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -17,6 +17,8 @@ JSON: Final = "application/json"
 BODY: Final = "body"  # the name of the field where no field can be named
 _ERRORS_MAX: Final = 20
 _NAME_CHARACTERS_MAX: Final = 64
+#: Where the validator would show a regular expression.
+_WORDS: Final = {"string_pattern_mismatch": "has characters that are not taken here"}
 
 
 class ClientGone(Exception):  # noqa: N818
@@ -33,21 +35,28 @@ class RepeatedName(Exception):  # noqa: N818
 
 async def read(receive: Receive, bytes_max: int) -> bytes:
     message = await receive()
-    body: bytes = message.get("body", b"")
     if message["type"] == "http.request" and not message.get("more_body", False):  # nearly always
+        body: bytes = message.get("body", b"")
         refuse_larger(len(body), bytes_max)
         return body
-    parts: list[bytes] = []
+    taken: list[bytes] = []
     size = 0
+    async for part in parts(receive, message):
+        size += len(part)
+        refuse_larger(size, bytes_max)
+        taken.append(part)
+    return b"".join(taken)
+
+
+async def parts(receive: Receive, message: MutableMapping[str, Any] | None = None) -> AsyncIterator[bytes]:
+    """The body as it comes in, beginning with `message` if one has been taken already."""
+    message = message or await receive()
     while True:
         if message["type"] == "http.disconnect":
             raise ClientGone
-        part: bytes = message.get("body", b"")
-        size += len(part)
-        refuse_larger(size, bytes_max)
-        parts.append(part)
+        yield message.get("body", b"")
         if not message.get("more_body", False):
-            return b"".join(parts)
+            return
         message = await receive()
 
 
@@ -85,7 +94,7 @@ def validated_line(adapter: "TypeAdapter[Any]", line: bytes) -> Any:
 def problem_of(error: ValidationError | RepeatedName, *, tags: int = 0) -> Problem:
     """The first error decides: the order of the fields is the order refusals are given in."""
     if isinstance(error, RepeatedName):
-        return of_errors([(_printable(error.name), "comes twice")])
+        return of_errors([(error.name, "comes twice")])
     details = error.errors(include_url=False, include_input=False)
     first, cause = details[0], details[0].get("ctx", {}).get("error")
     field = _field(first["loc"], tags)
@@ -94,12 +103,13 @@ def problem_of(error: ValidationError | RepeatedName, *, tags: int = 0) -> Probl
         return Problem("invalid-number", str(cause), field=field, reason=cause.reason, **more)
     if isinstance(cause, InvalidMobile):
         return Problem("invalid-mobile", str(cause), field=field, reason=cause.reason, **more)
-    return of_errors(((_field(each["loc"], tags), each["msg"]) for each in details[:_ERRORS_MAX]), **more)
+    found = ((_field(each["loc"], tags), _WORDS.get(each["type"], each["msg"])) for each in details[:_ERRORS_MAX])
+    return of_errors(found, **more)
 
 
 def of_errors(found: Iterable[tuple[str, str]], **more: Any) -> Problem:
     """Fields and what is wrong with each; the first names the problem, several are listed."""
-    errors = [{"field": field, "problem": problem.removeprefix("Value error, ")} for field, problem in found]
+    errors = [{"field": _printable(field), "problem": problem.removeprefix("Value error, ")} for field, problem in found]
     first = errors[0]
     listed = {"errors": errors} if len(errors) > 1 else {}
     return Problem("invalid-request", f"{first['field']}: {first['problem']}", **first, **listed, **more)
@@ -122,7 +132,7 @@ _NAMES: Final = json.JSONDecoder(object_pairs_hook=_distinct)
 
 
 def _field(place: tuple[int | str, ...], tags: int) -> str:
-    return _printable(".".join(map(str, place[tags:]))) or BODY
+    return ".".join(map(str, place[tags:])) or BODY
 
 
 def _index(field: str) -> dict[str, int]:

@@ -8,8 +8,10 @@ from importlib.resources import files
 from typing import Any, Final, NamedTuple
 
 import msgspec
+import psycopg
 
 from domain.errors import NotFound, Refusal
+from domain.ports import OutcomeUnknown, Overloaded
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -96,6 +98,20 @@ def overloaded(retry_after_s: float) -> Problem:
 def outcome_unknown() -> Problem:
     detail = "ask again with the same Idempotency-Key to learn what became of it"
     return Problem("outcome-unknown", detail, headers=[retry_after(1)])
+
+
+def of_error(error: Exception) -> Problem | None:
+    """What is no fault of the program; None: it is one."""
+    match error:
+        case Problem():
+            return error
+        case Overloaded(retry_after_s=seconds):
+            return overloaded(seconds)
+        case OutcomeUnknown():
+            return outcome_unknown()
+        case psycopg.OperationalError():  # the database is away, or no connection is free (PoolTimeout)
+            return overloaded(1)
+    return None
 
 
 def internal_error() -> Problem:

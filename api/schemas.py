@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 _DATE = pattern(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 #: Controls, line separators, and the marks that turn the direction of what follows them on a screen or a paper.
-_UNPRINTABLE = r"\x00-\x1f\x7f-\x9f\x{2028}\x{2029}\x{202a}-\x{202e}\x{2066}-\x{2069}"
+_UNPRINTABLE = r"\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
 
 
 def parse_date(text: str) -> date:
@@ -34,7 +34,7 @@ def parse_day_or_start(text: str) -> date | datetime:
     return parse_start(text) if "T" in text.upper() else parse_date(text)
 
 
-def _from_text(parse: Callable[[str], T]) -> Callable[[Any], T]:
+def from_text(parse: Callable[[str], T]) -> Callable[[Any], T]:
     def read(value: Any) -> T:
         if not isinstance(value, str):
             raise ValueError("a string is needed")  # noqa: TRY004 - pydantic takes a ValueError for a refusal
@@ -58,13 +58,13 @@ Line = Annotated[
 ]
 Start = Annotated[
     datetime,
-    BeforeValidator(_from_text(parse_start)),
+    BeforeValidator(from_text(parse_start)),
     _example("slot-start", "2011-02-05T09:00", "RFC 3339, or office wall time (Asia/Riyadh) without an offset"),
 ]
-Day = Annotated[date, BeforeValidator(_from_text(parse_date)), _example("date", "2011-02-05")]
+Day = Annotated[date, BeforeValidator(from_text(parse_date)), _example("date", "2011-02-05")]
 DayOrStart = Annotated[
     date | datetime,
-    BeforeValidator(_from_text(parse_day_or_start)),
+    BeforeValidator(from_text(parse_day_or_start)),
     _example("date", "2011-02-05", "A whole day, both ends included; or office wall time, the end not included"),
 ]
 Number = Annotated[

@@ -2,7 +2,7 @@
 
 A stored event is an envelope (`Fact`) around one of the classes below. The envelope's fields are columns of the log;
 the class, as JSON, is its `state`. A new shape of an old fact is a new class with a `.v2` topic and an upcaster.
-No event holds personal data: a person is a random id, whose number, name and mobile live sealed in the vault.
+No event holds personal data: a person is an id drawn by chance, whose number, name and mobile live sealed in the vault.
 """
 
 from datetime import date, datetime

@@ -10,9 +10,12 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import TypedDict
 
+import psycopg
 from eventsourcing.persistence import EventStore
 
+from domain import wire
 from domain.commands import Beneficiary, Caller
+from domain.events import SlotBooked
 from domain.identifiers import booking_id, parse_number, person_id, reference_for, show_reference
 from domain.opening_hours import Calendar
 from domain.policy import Policy
@@ -20,11 +23,13 @@ from domain.state import State
 from infra.batch import Batch
 from infra.catalogue import holidays
 from infra.desk import GroupCommitDesk
-from infra.keys import KeyFiles, Keys
+from infra.keys import KeyFileError, KeyFiles, Keys
 from infra.recorder import Factory, LogRecorder
 from infra.settings import Settings
 from infra.vault import Vault
 
+
+_NOT_THIS_LOGS = "The {} key in {} is not the one this log was written with: put that one back from the backup of the keys."
 
 #: Whoever runs `mawid` on the machine itself.
 OPERATOR = Caller(role="operator", subject="operator")
@@ -94,10 +99,29 @@ def key_files(settings: Settings) -> KeyFiles:
     )
 
 
+def keys_for(settings: Settings, dsn: str) -> Keys:
+    """The instance's keys, made if the log is still empty. KeyFileError where they are not those of this log.
+
+    A fresh vault key beside old rows would find nobody and open nothing; a fresh reference key would turn away every
+    customer with a code in hand.
+    """
+    with psycopg.connect(dsn) as connection:
+        [head] = connection.execute("SELECT position FROM log_head").fetchone() or [0]
+        keys = Keys.open(key_files(settings), create=head == 0)
+        [kek] = connection.execute("SELECT kek_id FROM vault.person LIMIT 1").fetchone() or [None]
+        booked = connection.execute("SELECT state FROM log WHERE booking IS NOT NULL ORDER BY position LIMIT 1").fetchone()
+    first = wire.decode(SlotBooked.TOPIC, booked[0]) if booked is not None else None
+    if kek not in (None, keys.vault.id):
+        raise KeyFileError(_NOT_THIS_LOGS.format("vault", settings.keys.vault_key_file))
+    if isinstance(first, SlotBooked) and first.reference_key != keys.reference.id:
+        raise KeyFileError(_NOT_THIS_LOGS.format("reference", settings.keys.reference_key_file))
+    return keys
+
+
 @contextmanager
 def open_instance(settings: Settings, dsn: str) -> Iterator[Instance]:
     """The desk runs from here on; on leaving, what is queued is committed."""
-    keys = Keys.open(key_files(settings))
+    keys = keys_for(settings, dsn)
     vault = Vault(keys)
     env = {"DATABASE_URL": dsn, "POOL_CONNECTIONS_MAX": str(settings.storage.pool_connections_max)}
     factory = Factory(env)

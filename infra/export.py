@@ -76,8 +76,9 @@ def _page(connection: psycopg.Connection[Any], after: int, head: int) -> list[tu
 
 
 def _leaf(row: tuple[Any, ...]) -> bytes:
-    *tags, at, recorded_at, state = row
-    return leaf_hash(*tags, microseconds(at), microseconds(recorded_at), state)
+    position, stream, version, topic, person, booking, command_id, at, recorded_at, state = row
+    times = microseconds(at), microseconds(recorded_at)
+    return leaf_hash(position, stream, version, topic, person, booking, command_id, *times, state)
 
 
 def _line(row: tuple[Any, ...]) -> dict[str, Any]:

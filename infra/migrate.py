@@ -37,6 +37,17 @@ def migrate(dsn: str, folder: Traversable | None = None) -> list[str]:
     return applied
 
 
+def pending(dsn: str) -> list[str]:
+    """Names of those not applied yet."""
+    migrations = _read(files("infra") / "migrations")
+    with psycopg.connect(dsn) as connection:
+        if connection.execute("SELECT to_regclass('migration')").fetchone() == (None,):
+            return [migration.name for migration in migrations]
+        applied = connection.execute("SELECT name, sha256 FROM migration ORDER BY name").fetchall()
+    _refuse_other_history(applied, migrations)
+    return [migration.name for migration in migrations[len(applied) :]]
+
+
 def _read(folder: Traversable) -> list[_Migration]:
     migrations: list[_Migration] = []
     found = sorted((each for each in folder.iterdir() if each.name.endswith(".sql")), key=lambda each: each.name)

@@ -2,7 +2,7 @@
 follower and app. Start order: database, migrations, catalogue, workers; the stop order is the reverse.
 """
 
-import os
+import socket
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -38,17 +38,17 @@ def prepare(settings: Settings, database: Database) -> list[str]:
     return applied
 
 
-def serve(settings: Settings, database: Database) -> None:
+def serve(settings: Settings, database: Database, *, workers: int | None = None) -> None:
     """Until SIGTERM or Ctrl-C: then requests under way are answered and the queues committed."""
     http = settings.http
-    os.environ[f"{PREFIX}DATABASE_URL"] = database.dsn  # for the workers; the parent keeps its claim on the server
+    Settings.hand_to_workers(database.dsn)  # the parent keeps its claim on an embedded server
     server = Granian(
         "infra.processes:worker",
         factory=True,
         interface=Interfaces.ASGI,
         address=http.host,
         port=http.port,
-        workers=http.workers,
+        workers=workers or http.workers,
         respawn_failed_workers=True,
         respawn_interval=0.1,
         workers_kill_timeout=http.request_s_max,
@@ -64,6 +64,34 @@ def serve(settings: Settings, database: Database) -> None:
     finally:
         stopping.set()
         watch.join()
+
+
+class PortInUse(Exception):  # noqa: N818
+    def __init__(self, host: str, port: int, reason: str) -> None:
+        super().__init__(f"{host}:{port} cannot be listened on ({reason}): set {PREFIX}PORT to another port")
+
+
+def refuse_used_port(settings: Settings) -> None:
+    """Said before anything is started, in one sentence."""
+    host, port = settings.http.host, settings.http.port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((host, port))
+        except OSError as error:
+            raise PortInUse(host, port, error.strerror or str(error)) from error
+
+
+def web_links(settings: Settings) -> list[str]:
+    root = f"http://{settings.http.host}:{settings.http.port}"
+    return [
+        f"موعد      {root}/",
+        f"Mawid     {root}/en/",
+        f"API       {root}/docs · {root}/openapi.json",
+        f"Health    {root}/health/ready · metrics {root}/metrics",
+        "Token     mawid token --role operator · Ctrl-C stops everything",
+    ]
 
 
 def _keep_running(database: Database, stopping: Event) -> None:

@@ -184,6 +184,7 @@ class Factory(InfrastructureFactory[TrackingRecorder]):
             min_size=1,
             max_size=int(self.env.get("POOL_CONNECTIONS_MAX") or 8),
             timeout=10,
+            check=ConnectionPool.check_connection,  # the server may have been restarted since
             kwargs={"autocommit": True},
             open=True,
         )

@@ -189,6 +189,11 @@ class Settings:
         values["keys"] = {key.name: _default_key_file(data_dir, key.name) for key in fields(Keys)} | values["keys"]
         return cls(**{group: kind(**values[group]) for group, kind in kinds.items()})
 
+    @staticmethod
+    def hand_to_workers(dsn: str) -> None:
+        """Processes started from here on find this database, also where the parent runs it itself."""
+        os.environ[f"{PREFIX}DATABASE_URL"] = dsn
+
     def describe(self) -> list[Description]:
         return [
             Description(_variable(name), meaning, _shown(reader, value), _shown(reader, default))
@@ -197,6 +202,11 @@ class Settings:
             for value in [getattr(getattr(self, group), name)]
             for default in [_default_key_file(Path("DATA_DIR"), name) if kind is Keys else getattr(kind, name)]
         ]
+
+
+def hand_down_database_url(dsn: str) -> None:
+    """To child processes: they inherit the environment, and read their settings from it."""
+    os.environ["MAWID_DATABASE_URL"] = dsn
 
 
 def _variable(name: str) -> str:

@@ -7,8 +7,9 @@ import click
 from infra.cli import audit, instance, offices, playing, views
 from infra.cli.opening import Failure
 from infra.keys import KeyFileError
-from infra.migrate import MigrationError
+from infra.migrate import MigrationRefused
 from infra.postgres import DatabaseUnavailable
+from infra.processes import PortInUse
 from infra.settings import SettingsError
 
 
@@ -31,6 +32,6 @@ def main() -> None:
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
-    except (Failure, SettingsError, DatabaseUnavailable, KeyFileError, MigrationError) as error:
+    except (Failure, SettingsError, DatabaseUnavailable, KeyFileError, MigrationRefused, PortInUse) as error:
         click.echo(f"mawid: {error}", err=True)
         sys.exit(1)

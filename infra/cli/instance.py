@@ -4,6 +4,7 @@ import time
 
 import click
 
+from domain.identifiers import InvalidNumber, parse_number
 from infra import doctor as examination
 from infra.bootstrap import key_files
 from infra.cli.opening import Failure, opened_database, opened_instance
@@ -57,8 +58,8 @@ def token(role: str, office: str | None, region: str | None, number: str | None)
     """A bearer token of this instance's own issuer, alone on the last line."""
     settings = Settings.load()
     keys = Keys.open(key_files(settings))
-    lookup = examination.number_lookup(keys, number) if number else None
     try:
+        lookup = keys.number_lookup(parse_number(number).digits) if number else None
         text = issue(
             keys,
             Role(role),
@@ -68,7 +69,7 @@ def token(role: str, office: str | None, region: str | None, number: str | None)
             lifetime_s=settings.callers.token_lifetime_s,
             now=time.time(),
         )
-    except TokenScopeError as error:
+    except (TokenScopeError, InvalidNumber) as error:
         raise Failure(str(error)) from error
     click.echo(text)
 

@@ -1,7 +1,6 @@
 """What commands share: settings, the database, and an instance on it."""
 
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -49,7 +48,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-class Day(click.ParamType):
+class Day(click.ParamType[date]):
     name = "date"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> date:
@@ -63,7 +62,3 @@ class Day(click.ParamType):
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
-
-
-def is_terminal() -> bool:
-    return sys.stderr.isatty()

@@ -43,9 +43,9 @@ def database(settings: Settings) -> Iterator[Database]:
 
 def start_embedded(data_dir: Path, *, durable: bool = True, pg_bin: Path | None = None) -> EmbeddedDatabase:
     """Joins the server of this folder, starting it if nobody has. Without `durable` a power cut loses it all."""
-    if data_dir.exists() and not data_dir.is_dir():
-        raise DatabaseUnavailable(f"{data_dir} is a file: set MAWID_DATA_DIR to a folder")
     try:
+        if data_dir.exists() and not data_dir.is_dir():
+            raise DatabaseUnavailable(f"{data_dir} is a file: set MAWID_DATA_DIR to a folder")
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder = DataDir(data_dir.resolve())
         account = account_for(folder.cluster)

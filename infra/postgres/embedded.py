@@ -61,18 +61,13 @@ class EmbeddedDatabase:
         self._log_begins_at = 0
         with data_dir.alone():
             self._users: int | None = data_dir.lock_file("users")
-            try:
+            with contextlib.ExitStack() as undo:
+                undo.callback(self._let_go)
                 take(self._users, fcntl.LOCK_SH)
                 data_dir.refuse_foreign(programs)
                 data_dir.initialise(programs, durable=durable)
                 self._start()
-            except BaseException:
-                self._let_go()
-                raise
-
-    @property
-    def dsn(self) -> str:
-        return self._dsn(NAME, self._sockets)
+                undo.pop_all()
 
     @property
     def postmaster_pid(self) -> int | None:
@@ -126,6 +121,7 @@ class EmbeddedDatabase:
                 )
             time.sleep(0.02)
         self._create_database()
+        self.dsn = self._dsn(NAME, self._sockets)
         return started
 
     def _answers(self) -> bool:

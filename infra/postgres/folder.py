@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -58,7 +59,7 @@ class DataDir:
     def open_to(self, account: Account) -> None:
         """Another user must get through to the database's folder; what else lies here stays closed."""
         if account.uid is not None and self.path.stat().st_uid != account.uid:
-            self.path.chmod(0o711)
+            self.path.chmod(self.path.stat().st_mode | stat.S_IXGRP | stat.S_IXOTH)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -105,37 +106,34 @@ class DataDir:
 
         Its name is new each time: the initdb of a killed process may still be at work in the last one.
         """
-        if (self.cluster / "PG_VERSION").exists():
-            return
         for left in self.path.glob(f"{UNFINISHED}*"):
             shutil.rmtree(left, ignore_errors=True)
+        if (self.cluster / "PG_VERSION").exists():
+            return
         unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=self.path))
         try:
-            programs.account.give(unfinished)
-            self._initdb(unfinished, programs, durable=durable)
-            unfinished.rename(self.cluster)
-        except BaseException:
+            self._initdb(unfinished, programs, durable=durable).rename(self.cluster)
+            _sync(self.path)
+        finally:
             shutil.rmtree(unfinished, ignore_errors=True)
-            raise
 
-    def _initdb(self, folder: Path, programs: Programs, *, durable: bool) -> None:
-        password = secrets.token_urlsafe(24)
+    def _initdb(self, unfinished: Path, programs: Programs, *, durable: bool) -> Path:
+        password, copy = secrets.token_urlsafe(24), unfinished / "password"  # for the account, which may read no other
         self._write_password(password)
-        with tempfile.TemporaryDirectory(prefix="mawid-") as private:
-            copy = Path(private, "password")  # for the account, which may not read the one in DATA_DIR
-            copy.write_text(password, "ascii")
-            programs.account.give(copy)
-            programs.account.give(Path(private))
-            initdb = programs.run(
-                "initdb",
-                *("-D", str(folder), "-U", SUPERUSER, "-A", "scram-sha-256", f"--pwfile={copy}"),
-                *("-E", "UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"),
-                *(f"--set={name}={value}" for name, value in FIRST_SETTINGS.items()),
-                *("--no-instructions", *(() if durable else ("--no-sync",))),
-                timeout_s=INITDB_S_MAX,
-            )
+        copy.write_text(password, "ascii")
+        programs.account.give(copy)
+        programs.account.give(unfinished)
+        initdb = programs.run(
+            "initdb",
+            *("-D", str(unfinished / "cluster"), "-U", SUPERUSER, "-A", "scram-sha-256", f"--pwfile={copy}"),
+            *("-E", "UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"),
+            *(f"--set={name}={value}" for name, value in FIRST_SETTINGS.items()),
+            *("--no-instructions", *(() if durable else ("--no-sync",))),
+            timeout_s=INITDB_S_MAX,
+        )
         if initdb.returncode != 0:
             raise DatabaseUnavailable(sentence_about(initdb.stdout, self.path, "cannot be made"))
+        return unfinished / "cluster"
 
     def _write_password(self, password: str) -> None:
         descriptor = os.open(self._password_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -166,6 +164,15 @@ class DataDir:
         return os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
 
+def _sync(folder: Path) -> None:
+    """A power cut must not take back the names in it."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def take(descriptor: int, kind: int) -> bool:
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
@@ -182,7 +189,5 @@ def sentence_about(output: str, data_dir: Path, what: str) -> str:
             f"the database in {data_dir} {what}, that folder or one above it is closed to the user that runs it: "
             "open it, or set MAWID_DATA_DIR to another folder"
         )
-    complaints = [line for line in output.splitlines() if "FATAL:" in line or "error:" in line]
-    return (
-        f"the database in {data_dir} {what}: {(complaints or output.splitlines() or ['no reason given'])[-1].strip()}"
-    )
+    complaints = re.findall(r"(?:FATAL|PANIC|error): +(.+)", output) or output.splitlines() or ["no reason is given"]
+    return f"the database in {data_dir} {what}: {complaints[-1]}"

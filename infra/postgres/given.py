@@ -68,7 +68,7 @@ def _sentence(said: str, parts: dict[str, str]) -> str:
         "failed to resolve host": f"the host of the database is not known ({place}): correct MAWID_DATABASE_URL",
         "Connection refused": f"no database listens at {place}: start it, or correct MAWID_DATABASE_URL",
         "No such file or directory": f"no database listens at {place}: start it, or correct MAWID_DATABASE_URL",
-        "timeout": f"no database answers at {place}: check the address and the firewalls in between",
+        "timeout expired": f"no database answers at {place}: check the address and the firewalls in between",
         "password authentication failed": f"the database at {place} refuses the password of {user}: correct it",
         "no password supplied": f"the database at {place} wants a password of {user}: add it to MAWID_DATABASE_URL",
         "no pg_hba.conf entry": f"the database at {place} does not admit {user} from here: see its pg_hba.conf",

@@ -64,10 +64,10 @@ class Programs:
         process = self.start(program, *arguments, output=subprocess.PIPE)
         try:
             output, _ = process.communicate(timeout=timeout_s)
-        except BaseException:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-            raise
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.communicate()
         return subprocess.CompletedProcess(process.args, process.returncode, output)
 
     def start(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.settings import Settings, SettingsError
+from infra.settings import Settings, SettingsError, hand_down_database_url
 
 
 def shown(environ: dict[str, str]) -> dict[str, str]:
@@ -150,3 +150,13 @@ def test_without_an_argument_the_environment_is_read(root):
     )
 
     assert answer.stdout.strip() == "8123"
+
+
+def test_a_child_process_reads_the_address_that_was_handed_down(root, monkeypatch):
+    monkeypatch.setenv("MAWID_DATABASE_URL", "")  # puts back what was there
+    script = "from infra.settings import Settings; print(Settings.load().storage.database_url)"
+
+    hand_down_database_url("host=db.example.org password='a b'")
+
+    answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=root)
+    assert answer.stdout.strip() == "host=db.example.org password='a b'"

@@ -14,19 +14,25 @@ from tests.infra.postgres.servers import USE, User, running_in, until
 
 @pytest.fixture(scope="session")
 def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder with a database in it that was stopped cleanly; making one takes a second, copying it does not."""
     path: Path = tmp_path_factory.mktemp("made-once")
     start_embedded(path).leave()
     return path
 
 
 @pytest.fixture
-def data_dir(made_once: Path, tmp_path: Path) -> Iterator[Path]:
+def data_dir(made_once: Path) -> Iterator[Path]:
+    """With a database in it, which other tests have started, stopped and killed before, as happens to databases."""
+    yield made_once
+    assert running_in(made_once) == {}
+
+
+@pytest.fixture
+def data_dir_to_break(made_once: Path, tmp_path: Path) -> Iterator[Path]:
     path = tmp_path / "data"
     shutil.copytree(made_once, path)
     yield path
     assert running_in(path) == {}
-    shutil.rmtree(path)  # 40 MB each
+    shutil.rmtree(path)  # 40 MB
 
 
 @pytest.fixture

@@ -64,14 +64,14 @@ def test_a_server_that_ended_is_started_again_by_a_user_that_stayed(data_dir, en
 def test_what_was_acknowledged_outlives_the_kill_of_every_process(data_dir):
     server = start_embedded(data_dir)
     with psycopg.connect(server.dsn, autocommit=True) as connection:
-        connection.execute("CREATE TABLE written AS SELECT 1")
+        connection.execute("CREATE TABLE outlived AS SELECT 1")
     for pid in running_in(data_dir / "postgres"):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
     until(server.ensure_running)
 
-    assert answer(server.dsn, "SELECT count(*) FROM written") == 1
+    assert answer(server.dsn, "SELECT count(*) FROM outlived") == 1
     server.leave()
 
 
@@ -85,13 +85,13 @@ def test_a_pid_that_belongs_to_another_process_by_now_is_not_believed(data_dir):
     server.leave()
 
 
-def test_a_failed_start_says_why_and_leaves_no_process(data_dir):
-    conf = data_dir / "postgres" / "postgresql.conf"
+def test_a_failed_start_says_why_and_leaves_no_process(data_dir_to_break):
+    conf = data_dir_to_break / "postgres" / "postgresql.conf"
     whole = conf.read_text()
     conf.write_text(whole + "shared_buffers = plenty\n")
 
-    assert "postgresql.conf" in refusal(data_dir)
-    assert running_in(data_dir) == {}
+    assert "postgresql.conf" in refusal(data_dir_to_break)
+    assert running_in(data_dir_to_break) == {}
 
     conf.write_text(whole)
-    start_embedded(data_dir).leave()
+    start_embedded(data_dir_to_break).leave()

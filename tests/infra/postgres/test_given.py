@@ -93,8 +93,8 @@ def test_a_database_that_cannot_hold_arabic_is_refused(postgres_server):
     assert "Arabic" in sentence
 
 
-def test_a_standby_is_refused(data_dir, started_by_hand):
-    (data_dir / "postgres" / "standby.signal").touch()
-    _, dsn = started_by_hand(data_dir)
+def test_a_standby_is_refused(data_dir_to_break, started_by_hand):
+    (data_dir_to_break / "postgres" / "standby.signal").touch()
+    _, dsn = started_by_hand(data_dir_to_break)
 
     assert "standby" in sentence_about(dsn)

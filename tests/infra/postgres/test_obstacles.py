@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -24,6 +25,10 @@ def test_a_foreign_file_is_left_as_it_is(tmp_path):
     assert (tmp_path / "postgres").read_text() == "mine"
 
 
+def test_a_folder_that_cannot_be_made_is_named():
+    assert "/proc/nowhere" in refusal(Path("/proc/nowhere/data"))
+
+
 def test_an_empty_folder_is_used(tmp_path):
     (tmp_path / "postgres").mkdir()
 
@@ -32,24 +37,24 @@ def test_an_empty_folder_is_used(tmp_path):
     assert (tmp_path / "postgres" / "PG_VERSION").exists()
 
 
-def test_the_database_of_another_version_is_left_as_it_is(data_dir):
-    (data_dir / "postgres" / "PG_VERSION").write_text("15\n")
-    before = files_in(data_dir / "postgres")
+def test_the_database_of_another_version_is_left_as_it_is(data_dir_to_break):
+    (data_dir_to_break / "postgres" / "PG_VERSION").write_text("15\n")
+    before = files_in(data_dir_to_break / "postgres")
 
-    assert "PostgreSQL 15" in refusal(data_dir)
-    assert files_in(data_dir / "postgres") == before
-
-
-def test_a_lost_password_is_named(data_dir):
-    (data_dir / "postgres.password").unlink()
-
-    assert "postgres.password" in refusal(data_dir)
+    assert "PostgreSQL 15" in refusal(data_dir_to_break)
+    assert files_in(data_dir_to_break / "postgres") == before
 
 
-def test_a_wrong_password_is_named_and_nothing_keeps_running(data_dir):
-    (data_dir / "postgres.password").write_text("s3cret\n")
+def test_a_lost_password_is_named(data_dir_to_break):
+    (data_dir_to_break / "postgres.password").unlink()
 
-    sentence = refusal(data_dir)
+    assert "postgres.password" in refusal(data_dir_to_break)
+
+
+def test_a_wrong_password_is_named_and_nothing_keeps_running(data_dir_to_break):
+    (data_dir_to_break / "postgres.password").write_text("s3cret\n")
+
+    sentence = refusal(data_dir_to_break)
 
     assert "password" in sentence
     assert "s3cret" not in sentence
@@ -149,11 +154,11 @@ def test_no_value_of_a_statement_reaches_the_log(data_dir):
     assert "1050000001" not in log
 
 
-def test_a_long_log_is_put_aside_at_the_start(data_dir):
-    with (data_dir / "postgres.log").open("wb") as log:
+def test_a_long_log_is_put_aside_at_the_start(data_dir_to_break):
+    with (data_dir_to_break / "postgres.log").open("wb") as log:
         log.truncate(10_000_001)
 
-    start_embedded(data_dir).leave()
+    start_embedded(data_dir_to_break).leave()
 
-    assert (data_dir / "postgres.log").stat().st_size < 10_000
-    assert (data_dir / "postgres.log.1").stat().st_size == 10_000_001
+    assert (data_dir_to_break / "postgres.log").stat().st_size < 10_000
+    assert (data_dir_to_break / "postgres.log.1").stat().st_size == 10_000_001

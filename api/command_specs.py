@@ -1,0 +1,70 @@
+"""What a command endpoint is made of. One table of these (api/commands.py) feeds both doors, the bulk and the OpenAPI."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel
+
+from api.policy_table import Row, row_of
+from api.schemas import Body
+from api.services import Services
+from domain.commands import Caller, Command
+from domain.ports import Receipt
+
+
+class Asked(NamedTuple):
+    """A command's request, checked, with all that makes the command whole."""
+
+    services: Services
+    caller: Caller
+    at: datetime
+    key: str  # the caller's Idempotency-Key
+    command_id: bytes
+    fingerprint: bytes
+    body: Any  # an instance of the spec's body
+    booking: str = ""  # id of the booking the path names
+    office: str = ""  # the office the path names
+
+    def stamp(self) -> dict[str, Any]:
+        return {
+            "command_id": self.command_id,
+            "fingerprint": self.fingerprint,
+            "caller": self.caller,
+            "at": self.at,
+        }
+
+
+def the_only(receipts: Sequence[Receipt]) -> Receipt:
+    (receipt,) = receipts
+    return receipt
+
+
+def no_offices(_body: Any, _office: str) -> Iterable[str]:
+    return ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec:
+    name: str
+    summary: str
+    path: str  # a template: {reference} names a booking, {office} an office
+    body: type[Body]
+    body_is_optional: bool = False
+    build: Callable[[Asked], Sequence[Command]]  # the first carries the command id; more only after it was accepted
+    combine: Callable[[Sequence[Receipt]], Receipt] = the_only
+    offices: Callable[[Any, str], Iterable[str]] = no_offices  # body, office of the path → those the request is about
+    creates: bool = False
+    answer: type[BaseModel]  # for the OpenAPI description only
+    refusals: Sequence[str] = ()
+    description: str = ""
+    method: str = "POST"
+
+    @property
+    def row(self) -> Row:
+        return row_of(self.method, self.path)
+
+    @property
+    def status(self) -> int:
+        return 201 if self.creates else 200

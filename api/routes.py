@@ -1,0 +1,90 @@
+"""The frame that reading endpoints hang in. Declare them on `APIRouter(route_class=GuardedRoute)`, add a row to the policy
+table and the router to api/app.py; the guard sees to the token, the role, the rate, the clock and unknown parameters.
+"""
+
+from collections.abc import Callable, Coroutine
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import Depends
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.params import Query
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api import exchange, problems, queries, views
+from api.callers import Callers, headers_of
+from api.clock import time_of_read, time_told
+from api.policy_table import row_of
+from api.problems import Problem, retry_after
+from api.references import References
+from api.services import Services
+from domain.commands import Caller
+
+POSITION_MAX = 2**63 - 1
+_CALLER = "mawid.caller"
+
+
+class GuardedRoute(APIRoute):
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler = super().get_route_handler()
+        parameters = [each.alias for each in get_flat_params(self.dependant) if isinstance(each.field_info, Query)]
+
+        async def guarded(request: Request) -> Response:
+            scope = request.scope
+            exchange.of(scope).route = self.path
+            state = request.app.state
+            services: Services = state.services
+            callers: Callers = state.callers
+            headers = headers_of(scope)
+            scope[_CALLER] = callers.admit(row_of(request.method, self.path), headers, scope)
+            time_told(services, headers)
+            queries.refuse_others(scope["query_string"], parameters)
+            return await handler(request)
+
+        return guarded
+
+
+def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+def _references(request: Request) -> References:
+    references: References = request.app.state.references
+    return references
+
+
+def _caller(request: Request) -> Caller:
+    """Whom the guard has let in; for routes whose row asks for a token."""
+    caller: Caller = request.scope[_CALLER]
+    return caller
+
+
+def _now(request: Request) -> datetime:
+    return time_of_read(request.app.state.services, headers_of(request.scope))
+
+
+TheServices = Annotated[Services, Depends(_services)]
+TheReferences = Annotated[References, Depends(_references)]
+TheCaller = Annotated[Caller, Depends(_caller)]
+TheTime = Annotated[datetime, Depends(_now)]
+
+
+def at_least(*names: str) -> Any:
+    """A dependency: the views have seen the position in Mawid-At-Least. Use as `dependencies=[at_least("bookings")]`."""
+
+    async def wait(request: Request) -> None:
+        services: Services = request.app.state.services
+        header = headers_of(request.scope).get(b"mawid-at-least")
+        if header is None:
+            return
+        if not header.isdigit() or len(header) > 19 or int(header) > POSITION_MAX:  # noqa: PLR2004 - digits of it
+            raise problems.invalid("Mawid-At-Least", "is not a position of the log", status=400)
+        if not await views.seen(services, names, int(header), services.limits.at_least_wait_s_max):
+            detail = "the answer is not as recent as Mawid-At-Least asks for yet"
+            raise Problem("view-behind", detail, headers=[retry_after(1)])
+
+    return Depends(wait)
+

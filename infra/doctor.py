@@ -1,0 +1,92 @@
+"""What `mawid doctor` looks at: settings, keys, database, log, views; each finding is one line with a way out."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import psycopg
+
+from infra.bootstrap import key_files
+from infra.keys import KeyFileError, Keys
+from infra.migrate import MigrationRefused, pending
+from infra.postgres import DatabaseUnavailable, database
+from infra.settings import Settings, SettingsError
+
+FREE_BYTES_MIN = 1 << 30
+LAG_EVENTS_MAX = 10_000
+
+
+@dataclass(frozen=True)
+class Finding:
+    what: str
+    said: str
+    is_wrong: bool = False
+    is_warning: bool = False
+
+    @property
+    def mark(self) -> str:
+        return "✗" if self.is_wrong else "!" if self.is_warning else "✓"
+
+
+def examine() -> list[Finding]:
+    try:
+        settings = Settings.load()
+    except SettingsError as error:
+        return [Finding("settings", str(error), is_wrong=True)]
+    return [Finding("settings", "every MAWID_ variable is known and fits"), *_keys(settings), *_storage(settings)]
+
+
+def _keys(settings: Settings) -> Iterator[Finding]:
+    files = key_files(settings)
+    paths = [files.signing, files.token, files.vault, files.reference, files.command]
+    if not any(path.exists() for path in paths):
+        yield Finding("keys", "none yet: they are made by the first start")
+        return
+    try:
+        Keys.open(files, create=False)
+    except KeyFileError as error:
+        yield Finding("keys", str(error), is_wrong=True)
+        return
+    yield Finding("keys", "all five can be read, by their owner only")
+    within = settings.storage.data_dir.resolve() / "postgres"
+    if any(path.resolve().is_relative_to(within) for path in paths):
+        said = f"a key lies inside the database's folder {within}: whoever copies one has both; move it out"
+        yield Finding("keys and database", said, is_wrong=True)
+    said = f"no backup is known: copy {files.vault.parent} to a place of its own; without the vault key names are lost"
+    yield Finding("backup of keys", said, is_warning=True)
+
+
+def _storage(settings: Settings) -> Iterator[Finding]:
+    folder = settings.storage.data_dir
+    free = shutil.disk_usage(folder if folder.exists() else ".").free
+    said = f"{free / (1 << 30):.1f} GiB free"
+    yield Finding("disk", said, is_warning=free < FREE_BYTES_MIN)
+    try:
+        with database(settings) as found:
+            yield Finding("database", "answers" + (" (embedded)" if found.embedded else ""))
+            missing = pending(found.dsn)
+            if missing:
+                yield Finding("migrations", f"to be applied: {', '.join(missing)}; run `mawid migrate`", is_warning=True)
+                return
+            yield Finding("migrations", "all applied")
+            with psycopg.connect(found.dsn) as connection:
+                yield from _log(connection)
+    except (DatabaseUnavailable, MigrationRefused) as error:
+        yield Finding("database", str(error), is_wrong=True)
+
+
+def _log(connection: psycopg.Connection[tuple[int, ...]]) -> Iterator[Finding]:
+    for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+        [value] = connection.execute(f"SHOW {setting}").fetchone() or ["?"]
+        if value == "off":
+            yield Finding(setting, "is off: what was acknowledged can be lost by a power cut", is_wrong=True)
+    [head, rows] = connection.execute(
+        "SELECT position, (SELECT count(*) FROM log) FROM log_head"
+    ).fetchone() or [0, 0]
+    if head == rows:
+        yield Finding("log", f"{head} events, positions without a gap")
+    else:
+        yield Finding("log", f"the head is at {head} and {rows} events are there: restore from a backup", is_wrong=True)
+    for name, position in connection.execute("SELECT name, position FROM view_position ORDER BY name"):
+        behind = head - position
+        yield Finding(f"view {name}", f"{behind} events behind", is_warning=behind > LAG_EVENTS_MAX)

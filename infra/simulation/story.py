@@ -1,0 +1,196 @@
+"""The story as commands, in the order of their time: each day's publication, then bookings, changes, cancellations."""
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from heapq import heappop, heappush
+from random import Random
+
+from domain.calendar import RIYADH
+from domain.commands import Beneficiary, Book, Caller, Cancel, Command, PublishDay, Reschedule
+from domain.opening_hours import SLOT_MINUTES, Calendar
+from domain.policy import Policy
+from infra import catalogue
+from infra.bootstrap import Instance
+from infra.simulation.demand import DAY_S, Demand, Service
+from infra.simulation.people import People, Person
+from infra.simulation.places import Day, Place, Places
+
+#: Of the idempotency keys; the callers of a story differ in their role and place, not in their name.
+SUBJECT = "simulation"
+SLOT_S = SLOT_MINUTES * 60
+PUBLISHER = Caller(role="operator", subject=SUBJECT)
+
+
+class Visit:
+    """A booking that will be changed or cancelled."""
+
+    __slots__ = ("beneficiary", "booking", "changes", "channel", "day", "first", "person", "service")
+
+    def __init__(self, booking: str, channel: str, service: Service, person: Person, beneficiary: Beneficiary) -> None:
+        self.booking = booking
+        self.channel = channel
+        self.service = service
+        self.person = person
+        self.beneficiary = beneficiary
+        self.changes = 0
+        self.day: Day
+        self.first: int
+
+    def stand(self, day: Day, first: int) -> None:
+        self.day, self.first = day, first
+        day.take(first, self.service.slots)
+        self.person.open_until[self.service.service] = day.starts[first] + timedelta(seconds=SLOT_S) * self.service.slots
+
+    @property
+    def starts_at(self) -> datetime:
+        return self.day.starts[self.first]
+
+
+class Story:
+    """The same commands for the same keys of the instance, seed and launch, whatever the desk answers; without end."""
+
+    def __init__(self, instance: Instance, since: date, seed: int, chance: Random) -> None:
+        self._instance = instance
+        self._since = since
+        self._chance = chance
+        self._prefix = f"simulate/{since}/{seed}"
+        self._number = 0
+        self._policy = Policy()
+        model = catalogue.load_model()
+        self._calendar = Calendar(catalogue.holidays())
+        self._places = Places(self._calendar, catalogue.offices(), self._policy.horizon_days, chance)
+        self._people = People(model, seed, chance)
+        self._demand = Demand(model, self._policy, catalogue.services(), chance)
+        self._agenda: list[tuple[int, int, bool, Visit]] = []  # when, a tie-breaker, whether cancelled (else changed)
+        self._on_site: dict[tuple[str, str], Caller] = {}
+        self.day = since  # that is being told
+
+    def commands(self) -> Iterator[Command]:
+        day = self._since
+        while True:
+            self.day = day
+            midnight = datetime.combine(day, datetime.min.time(), RIYADH)
+            for office, published in self._places.publish(day):
+                stamp = self._instance.stamp(PUBLISHER, self._key(), midnight, f"publish {office} {published}")
+                yield PublishDay(**stamp, office=office, day=published)
+            live = [office for office in catalogue.offices() if office.live_from <= day]
+            if live:
+                self._people.live(live)
+                counters = sum(office.counters for office in live)
+                yield from self._tell(day, int(midnight.timestamp()), counters)
+            day += timedelta(days=1)
+
+    def _tell(self, day: date, midnight_s: int, counters: int) -> Iterator[Command]:
+        today, agenda = day.toordinal(), self._agenda
+        starts_in_four_weeks = sum(len(self._places.starts_of(ordinal)) for ordinal in range(today, today + 28))
+        starts = self._places.starts_of(today)
+        opens_s = int(starts[0].timestamp()) if starts else midnight_s + DAY_S
+        closes_s = int(starts[-1].timestamp()) + SLOT_S if starts else midnight_s + DAY_S
+        for second in self._demand.arrivals(day, counters * starts_in_four_weeks / 4):
+            at_s = midnight_s + second
+            while agenda and agenda[0][0] <= at_s:
+                yield from self._follow_up(*heappop(agenda))
+            yield from self._book(at_s, today, is_open=opens_s <= at_s < closes_s)
+        while agenda and agenda[0][0] < midnight_s + DAY_S:
+            yield from self._follow_up(*heappop(agenda))
+
+    # -- bookings -----------------------------------------------------------------------------------------------------
+
+    def _book(self, at_s: int, today: int, *, is_open: bool) -> Iterator[Command]:
+        demand = self._demand
+        person = self._people.next_at(at_s)
+        channel = demand.channel(is_open=is_open)
+        service = demand.service(person.kind, channel)
+        lead = demand.lead_days()
+        at = datetime.fromtimestamp(at_s, RIYADH)
+        not_before = at + self._policy.lead(channel)
+        place = self._places.find(person.office, today, lead, service.slots, not_before)
+        if place is None:
+            return  # nothing free for a month: they see it, and do not try
+        beneficiary = self._instance.beneficiary(person.number, sex=person.sex, mobile=person.mobile)
+        book = self._try(at, channel, service, place, beneficiary)
+        yield book
+        if person.is_refused(service.service, self._policy, at):
+            return
+        if not place.is_free:
+            place = self._places.find(person.office, today, lead, service.slots, not_before)
+            if place is None or not place.is_free:
+                return
+            book = self._try(at, channel, service, place, beneficiary)
+            yield book
+        visit = Visit(book.booking, channel, service, person, beneficiary)
+        visit.stand(place.day, place.first)
+        self._people.came(person, at_s)
+        self._plan(visit, at_s)
+
+    def _try(self, at: datetime, channel: str, service: Service, place: Place, beneficiary: Beneficiary) -> Book:
+        instance, office, starts_at = self._instance, place.day.office, place.starts_at
+        request = f"book {office} {service.service} {starts_at} {channel} {beneficiary.number}"
+        stamp = instance.stamp(self._caller(channel, office, beneficiary), self._key(), at, request)
+        return Book(
+            **stamp,
+            booking=instance.booking_id(stamp["command_id"]),
+            office=office,
+            service=service.service,
+            starts_at=starts_at,
+            beneficiary=beneficiary,
+            channel=channel,
+        )
+
+    def _plan(self, visit: Visit, at_s: int) -> None:
+        """What will become of the booking, and when. Most are kept."""
+        starts_s = int(visit.starts_at.timestamp())
+        lead_s = starts_s - at_s
+        after = self._demand.cancelled_after(lead_s) if visit.changes == 0 else None
+        if after is not None:
+            when = min(at_s + after, starts_s - 60)
+            if when > at_s:
+                heappush(self._agenda, (when, self._number, True, visit))
+            return
+        to_last_moment = lead_s - int(self._policy.reschedule_lead.total_seconds())
+        may_change = visit.changes < self._policy.reschedules_max and to_last_moment > 0
+        if may_change and self._demand.is_changed(visit.changes):
+            when = at_s + int(self._chance.random() * to_last_moment)
+            heappush(self._agenda, (when, self._number, False, visit))
+
+    # -- what becomes of them -------------------------------------------------------------------------------------------
+
+    def _follow_up(self, at_s: int, _: int, is_cancelled: bool, visit: Visit) -> Iterator[Command]:
+        at = datetime.fromtimestamp(at_s, RIYADH)
+        caller = self._caller(visit.channel, visit.day.office, visit.beneficiary)
+        visit.day.give_back(visit.first, visit.service.slots)
+        if is_cancelled:
+            del visit.person.open_until[visit.service.service]
+            stamp = self._instance.stamp(caller, self._key(), at, f"cancel {visit.booking}")
+            yield Cancel(**stamp, booking=visit.booking)
+            return
+        today, not_before = at.date().toordinal(), at + self._policy.lead(visit.channel)
+        lead = self._demand.lead_days()
+        place = self._places.find(visit.day.office, today, lead, visit.service.slots, not_before)
+        if place is None or place.starts_at == visit.starts_at:
+            visit.stand(visit.day, visit.first)
+            return
+        request = f"reschedule {visit.booking} {place.starts_at}"
+        stamp = self._instance.stamp(caller, self._key(), at, request)
+        yield Reschedule(**stamp, booking=visit.booking, starts_at=place.starts_at)
+        if place.is_free:
+            visit.changes += 1
+            visit.stand(place.day, place.first)
+            self._plan(visit, at_s)
+        else:
+            visit.stand(visit.day, visit.first)
+
+    # -- parts ----------------------------------------------------------------------------------------------------------
+
+    def _key(self) -> str:
+        self._number += 1
+        return f"{self._prefix}/{self._number}"
+
+    def _caller(self, channel: str, office: str, beneficiary: Beneficiary) -> Caller:
+        if channel in ("portal", "sms"):
+            return Caller(role="citizen", subject=SUBJECT, lookup=beneficiary.lookup)
+        role = "staff" if channel == "counter" else "kiosk"
+        caller = self._on_site.get((role, office))
+        if caller is None:
+            caller = self._on_site[role, office] = Caller(role=role, subject=SUBJECT, office=office)
+        return caller
