@@ -2,8 +2,12 @@
 
 import time
 from collections.abc import Callable
+from typing import Final
 
 from api.problems import Problem, retry_after
+
+#: Floats do not add up to a whole second.
+_ROUNDING_S: Final = 1e-9
 
 
 class Buckets:
@@ -20,7 +24,7 @@ class Buckets:
         now = self._clock()
         full_at = max(self._full_at.get(key, now), now)
         wait_s = full_at + self._interval_s - now - 1.0
-        if wait_s > 1e-9:  # floats do not add up to a whole second
+        if wait_s > _ROUNDING_S:
             return wait_s
         self._full_at[key] = full_at + self._interval_s
         if len(self._full_at) > self._keys_max:

@@ -1,7 +1,8 @@
-"""Request bodies: read within their limit, then from bytes to a validated model, or to the problem that says why not."""
+"""Request bodies: read within their limit, then from bytes to a validated model or to the problem that says why not."""
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping
+from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -12,8 +13,10 @@ from domain.mobile import InvalidMobile
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Model = TypeVar("Model", bound=BaseModel)
+Line = TypeVar("Line")
 
 JSON: Final = "application/json"
+_JSON: Final = JSON.encode()
 BODY: Final = "body"  # the name of the field where no field can be named
 _ERRORS_MAX: Final = 20
 _NAME_CHARACTERS_MAX: Final = 64
@@ -21,11 +24,11 @@ _NAME_CHARACTERS_MAX: Final = 64
 _WORDS: Final = {"string_pattern_mismatch": "has characters that are not taken here"}
 
 
-class ClientGone(Exception):  # noqa: N818
+class ClientGone(Exception):
     """The client has left before its request was whole; nobody waits for an answer."""
 
 
-class RepeatedName(Exception):  # noqa: N818
+class RepeatedName(Exception):
     """A JSON object names one member twice: readers differ in which one counts."""
 
     def __init__(self, name: str) -> None:
@@ -60,15 +63,17 @@ async def parts(receive: Receive, message: MutableMapping[str, Any] | None = Non
         message = await receive()
 
 
-def refuse_larger(size: int, bytes_max: int) -> None:
-    if size > bytes_max:
-        raise Problem("body-too-large", f"at most {bytes_max} bytes are taken", most=bytes_max, unit="bytes")
+def refuse_larger(size: int, most: int, unit: str = "bytes") -> None:
+    if size > most:
+        raise Problem("body-too-large", f"at most {most} {unit} are taken", {"most": most, "unit": unit})
 
 
 def refuse_other_type(content_type: bytes | None, *accepted: str) -> None:
     """Parameters, such as charset=utf-8, change nothing: JSON is UTF-8."""
+    if content_type == _JSON and JSON in accepted:  # nearly always
+        return
     if (content_type or b"").partition(b";")[0].strip().lower().decode("latin-1") not in accepted:
-        raise Problem("unsupported-media-type", f"Content-Type: {accepted[0]} is needed", accepted=accepted[0])
+        raise Problem("unsupported-media-type", f"Content-Type: {accepted[0]} is needed", {"accepted": accepted[0]})
 
 
 def validated(model: type[Model], body: bytes) -> Model:
@@ -81,14 +86,15 @@ def validated(model: type[Model], body: bytes) -> Model:
     return checked
 
 
-def validated_line(adapter: "TypeAdapter[Any]", line: bytes) -> Any:
+def validated_line(adapter: "TypeAdapter[Line]", line: bytes) -> Line:
     """As `validated`, for a union that tells its members by a tag; the tag is no part of a field's name."""
     try:
         found = adapter.validator.validate_json(line)
         _refuse_repeated_names(line)
     except (ValidationError, RepeatedName) as error:
         raise problem_of(error, tags=1) from None
-    return found
+    checked: Line = found
+    return checked
 
 
 def problem_of(error: ValidationError | RepeatedName, *, tags: int = 0) -> Problem:
@@ -100,19 +106,25 @@ def problem_of(error: ValidationError | RepeatedName, *, tags: int = 0) -> Probl
     field = _field(first["loc"], tags)
     more = _index(field)
     if isinstance(cause, InvalidNumber):
-        return Problem("invalid-number", str(cause), field=field, reason=cause.reason, **more)
+        return invalid_number(field, cause, more)
     if isinstance(cause, InvalidMobile):
-        return Problem("invalid-mobile", str(cause), field=field, reason=cause.reason, **more)
+        return Problem("invalid-mobile", str(cause), {"field": field, "reason": cause.reason, **more})
     found = ((_field(each["loc"], tags), _WORDS.get(each["type"], each["msg"])) for each in details[:_ERRORS_MAX])
-    return of_errors(found, **more)
+    return of_errors(found, more)
 
 
-def of_errors(found: Iterable[tuple[str, str]], **more: Any) -> Problem:
+def invalid_number(field: str, cause: InvalidNumber, more: Mapping[str, object] = MappingProxyType({})) -> Problem:
+    return Problem("invalid-number", str(cause), {"field": field, "reason": cause.reason, **more})
+
+
+def of_errors(found: Iterable[tuple[str, str]], more: Mapping[str, object] = MappingProxyType({})) -> Problem:
     """Fields and what is wrong with each; the first names the problem, several are listed."""
-    errors = [{"field": _printable(field), "problem": problem.removeprefix("Value error, ")} for field, problem in found]
+    errors = [
+        {"field": _printable(field), "problem": problem.removeprefix("Value error, ")} for field, problem in found
+    ]
     first = errors[0]
     listed = {"errors": errors} if len(errors) > 1 else {}
-    return Problem("invalid-request", f"{first['field']}: {first['problem']}", **first, **listed, **more)
+    return Problem("invalid-request", f"{first['field']}: {first['problem']}", {**first, **listed, **more})
 
 
 def _refuse_repeated_names(body: bytes) -> None:

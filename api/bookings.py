@@ -1,23 +1,20 @@
 """Reading bookings: where one stands, what happened to it, its calendar entry, and those of one person."""
 
-from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Query, Request
-from psycopg import Connection
+from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import JSONResponse, Response
 
 from api import answers, bodies, views
 from api.calendar_entry import calendar_entry, language_of
-from api.openapi import problem_responses
+from api.openapi import BOOKING_NAMED, problem_responses
 from api.policy_table import is_office_of, sees_references
 from api.problems import forbidden, not_found
 from api.references import VIEW, References
 from api.routes import GuardedRoute, TheCaller, TheReferences, TheServices, TheTime, at_least
 from api.services import Services
 from domain.answers import place
-from domain.calendar import RIYADH
 from domain.commands import Caller
 from domain.identifiers import InvalidNumber, parse_number
 from projections import bookings, catalogue, history, log
@@ -28,53 +25,46 @@ router = APIRouter(route_class=GuardedRoute, tags=["bookings"])
 _problems = problem_responses("not-found", "view-behind")
 
 
+async def _named(references: TheReferences, reference: Annotated[str, Path(description=BOOKING_NAMED)]) -> str:
+    return await references.booking_named(reference)
+
+
+TheBooking = Annotated[str, Depends(_named)]
+
+
 @router.get(
-    "/v1/bookings/{reference}",
+    "/v1/bookings/{reference}",  # noqa: FAST003 - read by TheBooking
     summary="Where a booking stands",
     response_model=answers.BookingState,
     responses=_problems,
     dependencies=[at_least(VIEW)],
 )
-async def booking(
-    reference: str, services: TheServices, caller: TheCaller, references: TheReferences
-) -> Response:
-    named = await references.booking_named(reference)
-
-    def read(connection: Connection[Any]) -> dict[str, Any]:
-        with snapshot(connection):
-            row = _readable(services, connection, named, caller)
-            as_of = position_of(connection, VIEW)
-        return _shown(row, caller, references) | {"as_of": views.shown(as_of)}
-
-    return JSONResponse(await views.reading(services, read))
+def booking(named: TheBooking, services: TheServices, caller: TheCaller, references: TheReferences) -> Response:
+    with services.pool.connection() as connection, snapshot(connection):
+        row, as_of = bookings.by_id(connection, named), position_of(connection, VIEW)
+    shown = _shown(_readable(row, caller, services), caller, references)
+    return JSONResponse(shown | {"as_of": views.shown(as_of)})
 
 
 @router.get(
-    "/v1/bookings/{reference}/history",
+    "/v1/bookings/{reference}/history",  # noqa: FAST003 - as above
     summary="What happened to a booking, fact by fact",
     description="In the order of the log. A fact names the booking by its id and persons not at all.",
     response_model=answers.History,
     responses=_problems,
     dependencies=[at_least(VIEW)],
 )
-async def booking_history(
-    reference: str, services: TheServices, caller: TheCaller, references: TheReferences
-) -> Response:
-    named = await references.booking_named(reference)
-
-    def read(connection: Connection[Any]) -> dict[str, Any]:
-        with snapshot(connection):
-            _readable(services, connection, named, caller)
-            told = history.of_booking(connection, named)
-            head = log.head(connection)
-        as_of = AsOf(head, told[-1].at)
-        return {"facts": [_fact(each) for each in told], "as_of": views.shown(as_of)}
-
-    return JSONResponse(await views.reading(services, read))
+def booking_history(named: TheBooking, services: TheServices, caller: TheCaller) -> Response:
+    with services.pool.connection() as connection, snapshot(connection):
+        row = bookings.by_id(connection, named)
+        told, head = history.of_booking(connection, named), log.head(connection)
+    _readable(row, caller, services)
+    as_of = AsOf(head, told[-1].at)
+    return JSONResponse({"facts": [_fact(each) for each in told], "as_of": views.shown(as_of)})
 
 
 @router.get(
-    "/v1/bookings/{reference}/calendar.ics",
+    "/v1/bookings/{reference}/calendar.ics",  # noqa: FAST003 - as above
     summary="A booking as an entry for the customer's calendar",
     description="Its UID stays and its SEQUENCE grows, so that a calendar moves the entry when the booking moves. "
     "In Arabic, or in English if Accept-Language prefers it.",
@@ -82,28 +72,30 @@ async def booking_history(
     responses=_problems | {200: {"content": {"text/calendar": {"schema": {"type": "string"}}}}},
     dependencies=[at_least(VIEW)],
 )
-async def calendar(
+def calendar(
+    *,
     request: Request,
-    reference: str,
+    named: TheBooking,
     services: TheServices,
     caller: TheCaller,
     references: TheReferences,
     now: TheTime,
 ) -> Response:
-    named = await references.booking_named(reference)
-    language = language_of(request.headers.get("accept-language", ""))
-
-    def read(connection: Connection[Any]) -> bytes:
-        with snapshot(connection):
-            row = _readable(services, connection, named, caller)
-            offices = catalogue.offices(connection, now=now, office=row.office)
-            offered = [each for each in catalogue.services(connection) if each.service == row.service]
-        names = [*offices, *offered]
-        return calendar_entry(row, names, references.show(row.booking), language, now)
-
-    entry = await views.reading(services, read)
-    disposition = f'inline; filename="{named}.ics"'
-    return Response(entry, media_type="text/calendar; charset=utf-8", headers={"Content-Disposition": disposition})
+    with services.pool.connection() as connection, snapshot(connection):
+        row = bookings.by_id(connection, named)
+        offices = catalogue.offices(connection, now=now, office=row.office) if row is not None else []
+        offered = catalogue.services(connection)
+    row = _readable(row, caller, services)
+    entry = calendar_entry(
+        row,
+        offices[0] if offices else None,
+        next((each for each in offered if each.service == row.service), None),
+        reference=references.show(row.booking),
+        language=language_of(request.headers.get("accept-language", "")),
+        now=now,
+    )
+    headers = {"Content-Disposition": f'inline; filename="{row.booking}.ics"', "Vary": "Accept-Language"}
+    return Response(entry, media_type="text/calendar; charset=utf-8", headers=headers)
 
 
 @router.get(
@@ -114,7 +106,7 @@ async def calendar(
     responses=problem_responses("invalid-number", "view-behind"),
     dependencies=[at_least(VIEW)],
 )
-async def bookings_of_person(
+def bookings_of_person(
     services: TheServices,
     caller: TheCaller,
     references: TheReferences,
@@ -123,34 +115,31 @@ async def bookings_of_person(
     lookup = services.lookup(_digits(number))
     if caller.role == "citizen" and lookup != caller.lookup:
         raise forbidden("a citizen reads the bookings of their own number")
-
-    def read(connection: Connection[Any]) -> dict[str, Any]:
-        person = services.person_of(lookup)
-        with snapshot(connection):
-            rows = bookings.of_person(connection, person) if person is not None else []
-            as_of = position_of(connection, VIEW)
-        theirs = [_shown(row, caller, references) for row in rows if is_office_of(caller, row.office, services.region_of)]
-        return {"bookings": theirs, "as_of": views.shown(as_of)}
-
-    return JSONResponse(await views.reading(services, read))
+    person = services.person_of(lookup)
+    offices = None if caller.office is None else [caller.office]
+    with services.pool.connection() as connection, snapshot(connection):
+        rows = [] if person is None else bookings.of_person(connection, person, offices=offices)
+        as_of = position_of(connection, VIEW)
+    theirs = [row for row in rows if is_office_of(caller, row.office, services.region_of)]
+    shown = [_shown(row, caller, references) for row in theirs]
+    return JSONResponse({"bookings": shown, "as_of": views.shown(as_of)})
 
 
 # -- parts ------------------------------------------------------------------------------------------------------------
 
 
-def _readable(services: Services, connection: Connection[Any], booking: str, caller: Caller) -> BookingRow:
+def _readable(row: BookingRow | None, caller: Caller, services: Services) -> BookingRow:
     """Somebody else's booking is answered as one that does not exist."""
-    row = bookings.by_id(connection, booking)
-    if row is None:
-        raise not_found()
-    if caller.role == "citizen":
-        assert caller.lookup is not None
-        is_theirs = row.person is not None and row.person == services.person_of(caller.lookup)
-    else:
-        is_theirs = is_office_of(caller, row.office, services.region_of)
-    if not is_theirs:
+    if row is None or not _is_theirs(row, caller, services):
         raise not_found()
     return row
+
+
+def _is_theirs(row: BookingRow, caller: Caller, services: Services) -> bool:
+    if caller.role != "citizen":
+        return is_office_of(caller, row.office, services.region_of)
+    assert caller.lookup is not None
+    return row.person is not None and row.person == services.person_of(caller.lookup)
 
 
 def _shown(row: BookingRow, caller: Caller, references: References) -> dict[str, Any]:
@@ -162,14 +151,10 @@ def _shown(row: BookingRow, caller: Caller, references: References) -> dict[str,
 
 
 def _fact(told: history.Told) -> dict[str, Any]:
-    event = msgspec.to_builtins(told.fact.event)
-    start = {"position": told.position, "type": told.type, "at": _office_time(told.at), "by": event.pop("by")}
+    event: dict[str, Any] = msgspec.to_builtins(told.fact.event)
+    start = {"position": told.position, "type": told.type, "at": views.office_time(told.at), "by": event.pop("by")}
     channel = {"channel": event.pop("channel")} if "channel" in event else {}
-    return start | channel | {"policy": told.fact.event.policy} | event
-
-
-def _office_time(instant: datetime) -> str:
-    return instant.astimezone(RIYADH).isoformat()
+    return {**start, **channel, "policy": told.fact.event.policy, **event}
 
 
 def _digits(number: str) -> str:

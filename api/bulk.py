@@ -26,7 +26,7 @@ NDJSON: Final = "application/x-ndjson"
 _TYPES: Final = (NDJSON, "application/ndjson", "application/jsonl")
 #: Lines at the desk together; their answers are sent before the next ones are read.
 _LINES_AT_ONCE: Final = 512
-#: A larger body waits on disk: memory stays flat, and the limits are known to be kept before the first line is done.
+#: A larger body waits on disk: memory stays flat, and the limits are known to be kept before the first line is asked.
 _IN_MEMORY_BYTES_MAX: Final = 1024 * 1024
 
 _log = structlog.get_logger("bulk")
@@ -39,7 +39,7 @@ class Stream(NamedTuple):
     chunks: AsyncIterator[bytes]
 
 
-class _Done(NamedTuple):
+class _Asked(NamedTuple):
     """A line that has been asked for; its receipt is still to come, unless it met a problem first."""
 
     number: int
@@ -81,9 +81,7 @@ class Bulk:
                 bodies.refuse_larger(size, limits.bulk_body_bytes_max)
                 count += part.count(b"\n")
                 last = part[-1:] or last
-                if count + (last != b"\n") > limits.bulk_lines_max:
-                    most = limits.bulk_lines_max
-                    raise Problem("body-too-large", f"at most {most} lines are taken", most=most, unit="lines")
+                bodies.refuse_larger(count + (last != b"\n"), limits.bulk_lines_max, "lines")
                 body.write(part)
         except BaseException:
             body.close()
@@ -97,45 +95,44 @@ class Bulk:
             while some := list(islice(numbered, _LINES_AT_ONCE)):
                 yield await self._answered(some, caller, told)
 
-    async def _answered(
-        self, some: Sequence[tuple[int, bytes | None]], caller: Caller, told: datetime | None
-    ) -> bytes:
+    async def _answered(self, some: Sequence[tuple[int, bytes | None]], caller: Caller, told: datetime | None) -> bytes:
         asked = [await self._ask(number, line, caller, told) for number, line in some]
-        return b"".join([_encode(await self._answer(done, caller)) + b"\n" for done in asked])
+        return b"".join([_encode(await self._answer(each, caller)) + b"\n" for each in asked])
 
-    async def _ask(self, number: int, line: bytes | None, caller: Caller, told: datetime | None) -> _Done:
-        key = None
+    async def _ask(self, number: int, line: bytes | None, caller: Caller, told: datetime | None) -> _Asked:
         try:
-            if line is None:
-                most = self._services.limits.bulk_line_bytes_max
-                raise Problem("body-too-large", f"a line has at most {most} bytes", most=most, unit="bytes")
-            read = lines.read(line, lambda booking_key: self._booking_under(caller, booking_key))
-            key, spec = read.key, read.spec
-            if spec.row.roles is None or caller.role not in spec.row.roles:
-                raise problems.forbidden(f"this is not for the role {caller.role}")
-            at = self._time_of(read, caller, told)
-            asking = Asking(caller, key, at, read.body, read.booking, leave_out=lines.OF_THE_LINE)
-            (command,) = await self._runner.prepare(spec, asking)
-            return _Done(number, key, spec.status, self._services.desk.submit_async(command))
-        except Exception as error:
-            if key is None and line is not None:
-                key = lines.key_of(line)
-            return _Done(number, key, 0, self._problem(number, error))
+            return await self._submitted(number, line, caller, told)
+        except Exception as error:  # noqa: BLE001 - each line stands alone: its fault is its own
+            key = lines.key_of(line) if line is not None else None
+            return _Asked(number, key, 0, self._problem(number, error))
 
-    async def _answer(self, done: _Done, caller: Caller) -> dict[str, Any]:
-        start: dict[str, Any] = {"line": done.number, "key": done.key}
-        if isinstance(done.waiting, Problem):
-            return start | {"status": done.waiting.status, "body": done.waiting.members}
+    async def _submitted(self, number: int, line: bytes | None, caller: Caller, told: datetime | None) -> "_Asked":
+        if line is None:
+            most = self._services.limits.bulk_line_bytes_max
+            raise Problem("body-too-large", f"a line has at most {most} bytes", {"most": most, "unit": "bytes"})
+        read = lines.read(line, lambda key: self._booking_under(caller, key))
+        spec = read.spec
+        if spec.row.roles is None or caller.role not in spec.row.roles:
+            raise problems.forbidden(f"this is not for the role {caller.role}")
+        at = self._time_of(read, caller, told)
+        asking = Asking(caller, read.key, at, read.body, read.booking, leave_out=lines.OF_THE_LINE)
+        (command,) = await self._runner.prepare(spec, asking)
+        return _Asked(number, read.key, spec.status, self._services.desk.submit_async(command))
+
+    async def _answer(self, asked: _Asked, caller: Caller) -> dict[str, Any]:
+        start: dict[str, Any] = {"line": asked.number, "key": asked.key}
+        if isinstance(asked.waiting, Problem):
+            return start | {"status": asked.waiting.status, "body": asked.waiting.members}
         try:
-            receipt = await done.waiting
+            receipt = await asked.waiting
             outcome = await self._runner.outcome(caller, receipt)
-        except Exception as error:
-            problem = self._problem(done.number, error)
+        except Exception as error:  # noqa: BLE001 - as above
+            problem = self._problem(asked.number, error)
             return start | {"status": problem.status, "body": problem.members}
         replayed = {"replayed": True} if receipt.replayed else {}
         if isinstance(outcome, Problem):
             return start | {"status": outcome.status} | replayed | {"body": outcome.members}
-        return start | {"status": done.status} | replayed | {"body": outcome}
+        return start | {"status": asked.status} | replayed | {"body": outcome}
 
     def _time_of(self, read: lines.Read, caller: Caller, told: datetime | None) -> datetime:
         """A line's own time counts for an operator, and where the instance takes its time from requests."""

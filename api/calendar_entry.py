@@ -1,6 +1,5 @@
 """A booking as an iCalendar entry (RFC 5545)."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from typing import Final, Literal, Protocol
@@ -46,11 +45,15 @@ def _quality(parameters: str) -> float:
 
 
 def calendar_entry(
-    row: BookingRow, names: Sequence[Named], reference: str, language: Language, now: datetime
+    row: BookingRow,
+    office: Named | None,
+    service: Named | None,
+    *,
+    reference: str,
+    language: Language,
+    now: datetime,
 ) -> bytes:
-    """`names`: the office's and then the service's, as far as the catalogue has them."""
     words = _WORDS[language]
-    called = [name.name_ar if language == "ar" else name.name_en for name in names]
     is_cancelled = row.status == "cancelled"
     zone = ZoneInfo("Asia/Riyadh")
     event = Event()
@@ -61,8 +64,8 @@ def calendar_entry(
     event.add("dtstart", row.starts_at.astimezone(zone))
     event.add("dtend", row.ends_at.astimezone(zone))
     title = words["cancelled" if is_cancelled else "summary"]
-    event.add("summary", _text(": ".join([title, *called[1:]]), language))
-    event.add("location", _text(", ".join(called[:1]) or row.office, language))
+    event.add("summary", _text(f"{title}: {_called(service, row.service, language)}", language))
+    event.add("location", _text(_called(office, row.office, language), language))
     day = hijri(local_date(row.starts_at))
     event.add("description", _text(f"{words['reference']}: {reference}\n{words['hijri']}: {day}", language))
     calendar = Calendar()
@@ -71,7 +74,15 @@ def calendar_entry(
     calendar.add("method", "CANCEL" if is_cancelled else "PUBLISH")
     calendar.add_component(_riyadh())
     calendar.add_component(event)
-    return calendar.to_ical()
+    entry: bytes = calendar.to_ical()
+    return entry
+
+
+def _called(thing: Named | None, otherwise: str, language: Language) -> str:
+    """By its code, should the catalogue's view not have it yet."""
+    if thing is None:
+        return otherwise
+    return thing.name_ar if language == "ar" else thing.name_en
 
 
 def _text(words: str, language: Language) -> vText:

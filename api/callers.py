@@ -6,7 +6,7 @@ from typing import Any
 from api import exchange
 from api.admission import Buckets, too_many_requests
 from api.policy_table import Row
-from api.problems import Problem, forbidden
+from api.problems import Problem, forbidden, invalid
 from api.services import Services, Unauthenticated
 from domain.commands import Caller
 
@@ -22,7 +22,7 @@ def headers_of(scope: Mapping[str, Any]) -> dict[bytes, bytes]:
         for name in _SINGLE:
             if names.count(name) > 1:
                 field = name.decode().title()
-                raise Problem("invalid-request", f"{field} came twice", status=400, field=field, problem="came twice")
+                raise invalid(field, "came twice", status=400)
     return headers
 
 

@@ -1,7 +1,7 @@
-"""What a command endpoint is made of. One table of these (api/commands.py) feeds both doors, the bulk and the OpenAPI."""
+"""What a command endpoint is made of: the table in api/commands.py feeds both doors, the bulk and the OpenAPI."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -41,7 +41,7 @@ def the_only(receipts: Sequence[Receipt]) -> Receipt:
     return receipt
 
 
-def no_offices(_body: Any, _office: str) -> Iterable[str]:
+def no_offices(_body: object, _office: str) -> Iterable[str]:
     return ()
 
 
@@ -61,10 +61,9 @@ class Spec:
     description: str = ""
     method: str = "POST"
 
-    @property
-    def row(self) -> Row:
-        return row_of(self.method, self.path)
+    row: Row = field(init=False)
+    status: int = field(init=False)
 
-    @property
-    def status(self) -> int:
-        return 201 if self.creates else 200
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "row", row_of(self.method, self.path))
+        object.__setattr__(self, "status", 201 if self.creates else 200)

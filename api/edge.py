@@ -24,11 +24,12 @@ App = Callable[[Scope, bodies.Receive, Send], Awaitable[None]]
 _SLOW_S: Final = 1.0
 _ALWAYS: Final = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
 _NO_STORE: Final = (b"cache-control", b"no-store")
-_PAGES: Final = (
-    b"content-security-policy",
+_POLICY: Final = (
     b"default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; font-src 'self'; "
-    b"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    b"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+_PAGES: Final = (b"content-security-policy", _POLICY)
+_LENGTH_DIGITS_MAX: Final = 15
 
 _log = structlog.get_logger("access")
 _level = logging.getLogger("access")
@@ -81,9 +82,8 @@ class Edge:
                 most = self._limits.bulk_body_bytes_max if is_bulk else self._limits.body_bytes_max
                 if not value.isdigit():
                     raise problems.invalid("Content-Length", "is not a number", status=400)
-                if len(value) > 18:  # noqa: PLR2004 - more digits than any length has
-                    value = b"9" * 18
-                bodies.refuse_larger(int(value), most)
+                length = int(value) if len(value) <= _LENGTH_DIGITS_MAX else most + 1
+                bodies.refuse_larger(length, most)
 
     def _problem(self, error: Exception, exchange: Exchange) -> Problem:
         if isinstance(error, TimeoutError):

@@ -1,5 +1,6 @@
 """What is known of one request while it is answered: written by whoever learns it, read by the edge at the end."""
 
+from collections.abc import MutableMapping
 from typing import Any, Final
 
 KEY: Final = "mawid.exchange"
@@ -18,7 +19,7 @@ class Exchange:
         self.is_submitted = False  # the desk has the command: if its answer does not come, its outcome is unknown
 
 
-def of(scope: Any) -> Exchange:
+def of(scope: MutableMapping[str, Any]) -> Exchange:
     """Without an edge in front (as in a test of one part) what is written is read by nobody."""
     found = scope.get(KEY)
     if found is None:

@@ -1,4 +1,4 @@
-"""The key that makes a command one command however often it is sent, and the fingerprint that tells two bodies apart."""
+"""The key that makes a command one however often it is sent, and the fingerprint that tells two bodies apart."""
 
 import re
 from collections.abc import Callable, Collection, Mapping

@@ -55,6 +55,7 @@ class OutcomeLine(schemas.OutcomeIn, _OfBooking):
     command: Literal["outcome"]
 
 
+MODELS: Final = (BookLine, CancelLine, RescheduleLine, OutcomeLine)
 ADAPTER: Final[TypeAdapter[Any]] = TypeAdapter(
     Annotated[BookLine | CancelLine | RescheduleLine | OutcomeLine, Field(discriminator="command")]
 )

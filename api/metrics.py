@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 #: Upper bounds of the latency histogram, in seconds.
 BOUNDS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-_LABELS: Final = tuple(f"{bound:g}" for bound in BOUNDS_S) + ("+Inf",)
+_LABELS: Final = (*(f"{bound:g}" for bound in BOUNDS_S), "+Inf")
 
 
 class _Latency:

@@ -88,10 +88,11 @@ CHANNELS: Final = {
 }
 
 
-class RouteWithoutPolicy(Exception):  # noqa: N818 - says what is wrong with the program
+class RouteWithoutPolicy(Exception):
     def __init__(self, routes: Iterable[tuple[str, str]]) -> None:
         self.routes = sorted(routes)
-        super().__init__("no row in api/policy_table.py: " + ", ".join(f"{method} {path}" for method, path in self.routes))
+        named = ", ".join(f"{method} {path}" for method, path in self.routes)
+        super().__init__(f"no row in api/policy_table.py, or no guard: {named}")
 
 
 def row_of(method: str, path: str) -> Row:

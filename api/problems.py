@@ -5,6 +5,7 @@ import random
 import tomllib
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -43,17 +44,17 @@ class Answer(NamedTuple):
     body: bytes
 
 
-class Problem(Exception):  # noqa: N818 - what is answered, not what went wrong inside
+class Problem(Exception):
     """`status` differs from the type's own only where the contract says so."""
 
     def __init__(
         self,
         name: str,
         detail: str,
+        evidence: Mapping[str, object] = MappingProxyType({}),
         *,
         status: int | None = None,
         headers: Sequence[tuple[bytes, bytes]] = (),
-        **evidence: Any,
     ) -> None:
         self.type = TYPES[name]
         self.status = status or self.type.status
@@ -65,7 +66,7 @@ class Problem(Exception):  # noqa: N818 - what is answered, not what went wrong 
     @property
     def members(self) -> dict[str, Any]:
         start = {"type": f"/problems/{self.type.name}", "title": self.type.title_en, "status": self.status}
-        return start | {"detail": self.detail} | self.evidence
+        return start | {"detail": self.detail} | dict(self.evidence)
 
     def answer(self) -> Answer:
         body = _encode(self.members)
@@ -73,14 +74,14 @@ class Problem(Exception):  # noqa: N818 - what is answered, not what went wrong 
         return Answer(self.status, [*headers, *self.headers], body)
 
 
-def of_refusal(refusal: Refusal, position: int, **more: Any) -> Problem:
+def of_refusal(refusal: Refusal, position: int, more: Mapping[str, object] = MappingProxyType({})) -> Problem:
     """Byte for byte the same for the same refusal: it is what a replay is answered with."""
-    evidence: Mapping[str, Any] = {_RENAMED.get(key, key): value for key, value in refusal.evidence.items()}
-    return Problem(refusal.name, refusal.detail, **evidence, **more, position=position)
+    evidence = {_RENAMED.get(key, key): value for key, value in refusal.evidence.items()}
+    return Problem(refusal.name, refusal.detail, {**evidence, **more, "position": position})
 
 
 def invalid(field: str, problem: str, *, status: int | None = None) -> Problem:
-    return Problem("invalid-request", f"{field}: {problem}", status=status, field=field, problem=problem)
+    return Problem("invalid-request", f"{field}: {problem}", {"field": field, "problem": problem}, status=status)
 
 
 def not_found() -> Problem:

@@ -1,14 +1,13 @@
-"""The frame that reading endpoints hang in. Declare them on `APIRouter(route_class=GuardedRoute)`, add a row to the policy
-table and the router to api/app.py; the guard sees to the token, the role, the rate, the clock and unknown parameters.
+"""The frame that reading endpoints hang in. Declare them on `APIRouter(route_class=GuardedRoute)`, add a row to the
+policy table and the router to api/app.py: the guard sees to token, role, rate, clock and unknown parameters.
 """
 
 from collections.abc import Callable, Coroutine
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import Depends
+from fastapi import Depends, params
 from fastapi.dependencies.utils import get_flat_params
-from fastapi.params import Query
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
@@ -29,7 +28,8 @@ _CALLER = "mawid.caller"
 class GuardedRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
-        parameters = [each.alias for each in get_flat_params(self.dependant) if isinstance(each.field_info, Query)]
+        declared = get_flat_params(self.dependant)
+        parameters = [each.alias for each in declared if isinstance(each.field_info, params.Query)]
 
         async def guarded(request: Request) -> Response:
             scope = request.scope
@@ -44,6 +44,10 @@ class GuardedRoute(APIRoute):
             return await handler(request)
 
         return guarded
+
+
+class CommandRoute(APIRoute):
+    """A command's, which api/runner.py guards: there the order of checks is the same for both doors."""
 
 
 def _services(request: Request) -> Services:
@@ -72,8 +76,8 @@ TheCaller = Annotated[Caller, Depends(_caller)]
 TheTime = Annotated[datetime, Depends(_now)]
 
 
-def at_least(*names: str) -> Any:
-    """A dependency: the views have seen the position in Mawid-At-Least. Use as `dependencies=[at_least("bookings")]`."""
+def at_least(*names: str) -> params.Depends:
+    """The views have seen the position in Mawid-At-Least: `dependencies=[at_least("bookings")]`."""
 
     async def wait(request: Request) -> None:
         services: Services = request.app.state.services
@@ -86,5 +90,4 @@ def at_least(*names: str) -> Any:
             detail = "the answer is not as recent as Mawid-At-Least asks for yet"
             raise Problem("view-behind", detail, headers=[retry_after(1)])
 
-    return Depends(wait)
-
+    return params.Depends(wait)

@@ -99,13 +99,9 @@ class Runner:
         if asking.booking:
             booking = await self._references.booking_named(asking.booking)
             target = canonical_form(asking.booking) or asking.booking
-        fingerprint = idempotency.fingerprint(
-            services.fingerprint, spec.path, target, asking.body, asking.leave_out
-        )
+        fingerprint = idempotency.fingerprint(services.fingerprint, spec.path, target, asking.body, asking.leave_out)
         command_id = services.command_id(caller.subject, key)
-        asked = Asked(
-            services, caller, asking.at, key, command_id, fingerprint, asking.body, booking, asking.office
-        )
+        asked = Asked(services, caller, asking.at, key, command_id, fingerprint, asking.body, booking, asking.office)
         return spec.build(asked)
 
     async def _refuse_other_office(self, caller: Caller, office: str) -> None:
@@ -132,7 +128,7 @@ class Runner:
             if refusal.name == ActiveBookingExists.name:
                 booking = refusal.evidence["booking"]
                 if await self._may_see(caller, booking, receipt.position):
-                    return problems.of_refusal(refusal, receipt.position, reference=self._references.show(booking))
+                    return problems.of_refusal(refusal, receipt.position, {"reference": self._references.show(booking)})
             return problems.of_refusal(refusal, receipt.position)
         assert said is not None
         if "booking" in said:

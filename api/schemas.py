@@ -1,9 +1,9 @@
-"""What commands are asked with: the public JSON, validated from bytes. Unknown fields are refused, as are other types."""
+"""What commands are asked with: the public JSON. Unknown fields are refused, and so is any other type of a value."""
 
 from collections.abc import Callable
 from datetime import date, datetime
 from re import compile as pattern
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
@@ -34,8 +34,8 @@ def parse_day_or_start(text: str) -> date | datetime:
     return parse_start(text) if "T" in text.upper() else parse_date(text)
 
 
-def from_text(parse: Callable[[str], T]) -> Callable[[Any], T]:
-    def read(value: Any) -> T:
+def from_text(parse: Callable[[str], T]) -> Callable[[object], T]:
+    def read(value: object) -> T:
         if not isinstance(value, str):
             raise ValueError("a string is needed")  # noqa: TRY004 - pydantic takes a ValueError for a refusal
         return parse(value)

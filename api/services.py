@@ -20,7 +20,7 @@ class AsyncDesk(Protocol):
         ...
 
 
-class Unauthenticated(Exception):  # noqa: N818
+class Unauthenticated(Exception):
     """The token presented is not one of this instance's callers'. `reason`: one word for the log."""
 
     def __init__(self, reason: str) -> None:
@@ -63,6 +63,6 @@ class Services:
     region_of: Callable[[str], str | None]  # office → region
     now: Callable[[], datetime]  # the system's clock, aware
     clock: Literal["system", "request"]
-    lagging: Callable[[], Mapping[str, int]]  # views that have not reached the head seen at start, and by how many events
+    lagging: Callable[[], Mapping[str, int]]  # views that have not reached the head seen at start → events behind
     queue_depth: Callable[[], int] = lambda: 0  # commands waiting at the desk
     limits: Limits = field(default_factory=Limits)

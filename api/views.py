@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Collection
+from datetime import datetime
 from time import monotonic
 from typing import Any, Final, TypeVar
 
@@ -9,6 +10,7 @@ from psycopg import Connection
 from starlette.concurrency import run_in_threadpool
 
 from api.services import Services
+from domain.calendar import RIYADH
 from projections.projection import AsOf, wait_for
 
 T = TypeVar("T")
@@ -40,4 +42,9 @@ async def seen(services: Services, views: Collection[str], position: int, wait_s
 
 
 def shown(as_of: AsOf) -> dict[str, Any]:
-    return {"position": as_of.position, "at": as_of.at.isoformat() if as_of.at is not None else None}
+    return {"position": as_of.position, "at": office_time(as_of.at) if as_of.at is not None else None}
+
+
+def office_time(instant: datetime) -> str:
+    """How every instant is shown: RFC 3339, at the offices' offset."""
+    return instant.astimezone(RIYADH).isoformat()

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import msgspec
 
 
-class Refused(Exception):  # noqa: N818
+class Refused(Exception):
     """A command that is not carried out. It changes nothing and is answered the same way for 24 hours."""
 
     name: ClassVar[str]

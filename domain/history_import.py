@@ -1,7 +1,7 @@
 """The history of another system, taken over as it was: judged by its dates only, and every fact says so."""
 
-from domain.changes import add_outcome
 from domain.calendar import local_date
+from domain.changes import add_outcome
 from domain.commands import ImportVisit
 from domain.decision import Decision
 from domain.eligibility import wall

@@ -6,6 +6,7 @@ A number is personal data and a reference is a secret: no error or repr here sho
 import hmac
 import re
 from datetime import datetime
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Literal
 
@@ -49,13 +50,18 @@ class InvalidSlotId(ValueError):
 
 def slot_id(office: str, start: datetime) -> str:
     """Such as CA-TB-01@2011-02-05T09:00: office wall time, whatever the zone of the aware `start`."""
-    if start.tzinfo is None:
-        raise ValueError("the start has no time zone")
-    return f"{office}@{start.astimezone(RIYADH).isoformat()[:16]}"
+    return f"{office}@{_wall_time(start)}"
 
 
 def slot_stream(office: str, start: datetime) -> str:
-    return f"slot/{slot_id(office, start)}"
+    return f"slot/{office}@{_wall_time(start)}"
+
+
+@lru_cache(maxsize=8192)  # of the few thousand starts of the coming weeks, each booking names several
+def _wall_time(start: datetime) -> str:
+    if start.tzinfo is None:
+        raise ValueError("the start has no time zone")
+    return start.astimezone(RIYADH).isoformat()[:16]
 
 
 def parse_slot_id(text: str) -> tuple[str, datetime]:

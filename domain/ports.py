@@ -1,14 +1,10 @@
-"""What the inner rings need from outside, as small as their use."""
+"""What a desk answers: the words between whoever asks and whoever commits."""
 
-from collections.abc import Sequence
-from concurrent.futures import Future
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
-from domain.commands import Command
 from domain.errors import Refusal
-from domain.events import Fact
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -20,17 +16,7 @@ class Receipt(msgspec.Struct, frozen=True):
     replayed: bool = False
 
 
-class Desk(Protocol):
-    def submit(self, command: Command) -> "Future[Receipt]":
-        """Raises Overloaded at once when the queue is full. The future never fails with a refusal: that is a Receipt."""
-        ...
-
-
-class Feed(Protocol):
-    def after(self, position: int, limit: int) -> Sequence[tuple[int, Fact]]: ...
-
-
-class Overloaded(Exception):  # noqa: N818
+class Overloaded(Exception):
     """The queue is full, or the database is away: nothing was written; ask again after `retry_after_s`."""
 
     def __init__(self, retry_after_s: float) -> None:
@@ -38,5 +24,5 @@ class Overloaded(Exception):  # noqa: N818
         super().__init__(f"try again in {retry_after_s:.1f} s")
 
 
-class OutcomeUnknown(Exception):  # noqa: N818
+class OutcomeUnknown(Exception):
     """The answer of a COMMIT was lost and could not be read in time: ask again with the same key."""

@@ -10,7 +10,7 @@ _encoder = msgspec.json.Encoder()
 _decoders: dict[str, msgspec.json.Decoder[Any]] = {event.TOPIC: msgspec.json.Decoder(event) for event in EVENTS}
 
 
-class UnknownEvent(Exception):  # noqa: N818
+class UnknownEvent(Exception):
     """A topic this version does not know: the log was written by a newer Mawid, or is not Mawid's."""
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Any, TypedDict
 
 import msgspec
@@ -15,6 +16,7 @@ from domain.errors import KeyReused, Refusal, Refused
 from domain.events import Fact
 from domain.ports import Receipt
 from domain.state import Needs, State
+from infra.settings import Desk as Limits
 from infra.turn import Outcome, Turn
 from infra.vault import Erased, Vault
 
@@ -37,18 +39,17 @@ class CommandFailed(Exception):
 class Batch:
     """Decides in the order of the queue. Nothing it answers counts before the turn's COMMIT."""
 
-    def __init__(
-        self, state: State, events: "EventStore[str]", vault: Vault, *, events_max: int, refusals_kept: timedelta
-    ) -> None:
+    def __init__(self, state: State, events: "EventStore[str]", vault: Vault, limits: Limits) -> None:
         self._state = state
         self._events = events
         self._vault = vault
-        self._events_max = events_max
-        self._refusals_kept = refusals_kept
+        self._events_max = limits.batch_events_max
+        self._seconds_max = limits.batch_ms_max / 1000
+        self._refusals_kept = timedelta(hours=limits.refusal_keep_h)
 
     def run(self, turn: Turn, commands: Sequence[Command]) -> list[Receipt]:
-        """Receipts of the first commands; fewer than given when the batch is full of events."""
-        state = self._state
+        """Receipts of the first commands; fewer than given when the batch is full of events, or has taken its time."""
+        state, until = self._state, monotonic() + self._seconds_max
         self._catch_up(turn)
         known = turn.outcomes({command.command_id for command in commands}, datetime.now(UTC) - self._refusals_kept)
         self._load(turn, [command for command in commands if command.command_id not in known])
@@ -66,7 +67,7 @@ class Batch:
             if command_id in known:
                 receipts.append(_again(command, known[command_id], self._recall(turn, command, known[command_id])))
                 continue
-            if len(facts) >= self._events_max:
+            if len(facts) >= self._events_max or (receipts and monotonic() > until):
                 break
             position = turn.head + len(facts)
             try:
@@ -123,6 +124,10 @@ class Batch:
                 state.introduce(lacking.lookups, found)
                 lacking.persons |= {person for person in found.values() if person not in state.persons}
             state.load(lacking, turn.facts_for(lacking))
+            if not lacking.bookings and not any(
+                stream.startswith(("service/", "office/")) for stream in lacking.streams
+            ):
+                return  # only a booking or the catalogue can say that more is needed
 
     # -- answering ----------------------------------------------------------------------------------------------------
 

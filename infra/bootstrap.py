@@ -3,10 +3,10 @@ place that sees every ring.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from hashlib import sha256
 from typing import TypedDict
 
@@ -27,9 +27,16 @@ from infra.keys import KeyFileError, KeyFiles, Keys
 from infra.recorder import Factory, LogRecorder
 from infra.settings import Settings
 from infra.vault import Vault
+from projections.availability import Availability
+from projections.bookings import Bookings
+from projections.catalogue import Catalogue
+from projections.milestones import Milestones
+from projections.projection import Projection
+from projections.totals import Totals
 
-
-_NOT_THIS_LOGS = "The {} key in {} is not the one this log was written with: put that one back from the backup of the keys."
+_NOT_THIS_LOGS = (
+    "The {} key in {} is not the one this log was written with: put that one back from the backup of the keys."
+)
 
 #: Whoever runs `mawid` on the machine itself.
 OPERATOR = Caller(role="operator", subject="operator")
@@ -109,7 +116,9 @@ def keys_for(settings: Settings, dsn: str) -> Keys:
         [head] = connection.execute("SELECT position FROM log_head").fetchone() or [0]
         keys = Keys.open(key_files(settings), create=head == 0)
         [kek] = connection.execute("SELECT kek_id FROM vault.person LIMIT 1").fetchone() or [None]
-        booked = connection.execute("SELECT state FROM log WHERE booking IS NOT NULL ORDER BY position LIMIT 1").fetchone()
+        booked = connection.execute(
+            "SELECT state FROM log WHERE booking IS NOT NULL ORDER BY position LIMIT 1"
+        ).fetchone()
     first = wire.decode(SlotBooked.TOPIC, booked[0]) if booked is not None else None
     if kek not in (None, keys.vault.id):
         raise KeyFileError(_NOT_THIS_LOGS.format("vault", settings.keys.vault_key_file))
@@ -134,13 +143,20 @@ def open_instance(settings: Settings, dsn: str) -> Iterator[Instance]:
             reference_key=keys.reference.id,
             new_person=lambda: person_id(os.urandom(16)),
         )
-        limits = settings.desk
-        refusals_kept = timedelta(hours=limits.refusal_keep_h)
-        batch = Batch(state, events, vault, events_max=limits.batch_events_max, refusals_kept=refusals_kept)
-        desk = GroupCommitDesk(dsn, batch, state, limits)
+        desk = GroupCommitDesk(dsn, Batch(state, events, vault, settings.desk), state, settings.desk)
         try:
             yield Instance(settings, dsn, keys, vault, recorder, desk)
         finally:
             desk.close()
     finally:
         factory.close()
+
+
+def views_of(reference_hash_of: Callable[[str], bytes]) -> tuple[Projection, ...]:
+    return Availability(), Bookings(reference_hash_of), Catalogue(), Milestones(), Totals()
+
+
+def views_for(settings: Settings, dsn: str) -> tuple[Projection, ...]:
+    """The views by themselves, for `mawid follow` and `rebuild`."""
+    secret = keys_for(settings, dsn).reference.secret
+    return views_of(lambda booking: reference_hash(reference_for(booking, secret)))

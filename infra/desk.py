@@ -83,6 +83,10 @@ class GroupCommitDesk:
         self._admit(Ticket(command, future, loop))
         return future
 
+    def waiting(self) -> int:
+        """Commands in the queue."""
+        return self._queue.qsize()
+
     def close(self) -> None:
         """Commit what is queued, then stop."""
         self._is_closing.set()

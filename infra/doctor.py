@@ -66,7 +66,9 @@ def _storage(settings: Settings) -> Iterator[Finding]:
             yield Finding("database", "answers" + (" (embedded)" if found.embedded else ""))
             missing = pending(found.dsn)
             if missing:
-                yield Finding("migrations", f"to be applied: {', '.join(missing)}; run `mawid migrate`", is_warning=True)
+                yield Finding(
+                    "migrations", f"to be applied: {', '.join(missing)}; run `mawid migrate`", is_warning=True
+                )
                 return
             yield Finding("migrations", "all applied")
             with psycopg.connect(found.dsn) as connection:
@@ -80,9 +82,7 @@ def _log(connection: psycopg.Connection[tuple[int, ...]]) -> Iterator[Finding]:
         [value] = connection.execute(f"SHOW {setting}").fetchone() or ["?"]
         if value == "off":
             yield Finding(setting, "is off: what was acknowledged can be lost by a power cut", is_wrong=True)
-    [head, rows] = connection.execute(
-        "SELECT position, (SELECT count(*) FROM log) FROM log_head"
-    ).fetchone() or [0, 0]
+    [head, rows] = connection.execute("SELECT position, (SELECT count(*) FROM log) FROM log_head").fetchone() or [0, 0]
     if head == rows:
         yield Finding("log", f"{head} events, positions without a gap")
     else:

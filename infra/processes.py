@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from threading import Event, Thread
+from time import monotonic
 from typing import Any
 
 import structlog
@@ -16,15 +17,20 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from infra import logs
-from infra.bootstrap import Instance, open_instance, open_web
+from infra.bootstrap import Instance, open_instance
 from infra.catalogue_loading import load_catalogue
 from infra.migrate import migrate
-from infra.postgres import Database
+from infra.postgres import Database, DatabaseUnavailable
 from infra.settings import PREFIX, Settings
+from infra.turn import forget_refusals
+from infra.web import open_web
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+SWEEP_EVERY_S = 3_600
+RESTART_EVERY_S = 2
 
 _log = structlog.get_logger("serve")
 
@@ -57,7 +63,7 @@ def serve(settings: Settings, database: Database, *, workers: int | None = None)
         log_level=LogLevels.warning,
     )
     stopping = Event()
-    watch = Thread(target=_keep_running, args=(database, stopping), name="database-watch", daemon=True)
+    watch = Thread(target=_keep_running, args=(settings, database, stopping), name="database-watch", daemon=True)
     watch.start()
     try:
         server.serve()
@@ -66,7 +72,7 @@ def serve(settings: Settings, database: Database, *, workers: int | None = None)
         watch.join()
 
 
-class PortInUse(Exception):  # noqa: N818
+class PortInUse(Exception):
     def __init__(self, host: str, port: int, reason: str) -> None:
         super().__init__(f"{host}:{port} cannot be listened on ({reason}): set {PREFIX}PORT to another port")
 
@@ -94,10 +100,20 @@ def web_links(settings: Settings) -> list[str]:
     ]
 
 
-def _keep_running(database: Database, stopping: Event) -> None:
+def _keep_running(settings: Settings, database: Database, stopping: Event) -> None:
+    """The parent's own work: the database up, and what is kept for a day only swept once an hour."""
+    swept_at = 0.0
     while not stopping.wait(0.2):
-        if database.ensure_running():
-            _log.warning("the embedded database had ended and was started again")
+        try:
+            if database.ensure_running():
+                _log.warning("the embedded database had ended and was started again")
+        except DatabaseUnavailable as error:
+            _log.error("the embedded database does not start again", error=str(error))
+            stopping.wait(RESTART_EVERY_S)
+            continue
+        if monotonic() - swept_at > SWEEP_EVERY_S:
+            swept_at = monotonic()
+            forget_refusals(database.dsn, settings.desk.refusal_keep_h)
 
 
 def worker() -> "Worker":

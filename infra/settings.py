@@ -132,6 +132,7 @@ class Keys:
 class Desk:
     batch_commands_max: Annotated[int, LIMIT, "commands decided in one transaction"] = 1024
     batch_events_max: Annotated[int, LIMIT, "events written in one transaction"] = 1024
+    batch_ms_max: Annotated[int, LIMIT, "longest time a batch is decided under the append lock"] = 50
     queue_commands_max: Annotated[int, LIMIT, "commands waiting for the writer; beyond it: 503"] = 20_000
     lock_wait_ms_max: Annotated[int, LIMIT, "longest wait for the log's append lock"] = 5_000
     commit_unknown_wait_s_max: Annotated[int, LIMIT, "longest search for the outcome of an unanswered commit"] = 30
@@ -152,6 +153,12 @@ class Http:
     body_bytes_max: Annotated[int, LIMIT, "largest request body"] = MIB
     bulk_body_bytes_max: Annotated[int, LIMIT, "largest body of NDJSON commands"] = 64 * MIB
     bulk_lines_max: Annotated[int, LIMIT, "most commands in one NDJSON body"] = 100_000
+    bulk_line_bytes_max: Annotated[int, LIMIT, "longest line of NDJSON commands"] = 64 * 1024
+    group_bookings_max: Annotated[int, LIMIT, "most bookings in one group"] = 10
+    publication_days_max: Annotated[int, LIMIT, "most days published at a time"] = 400
+    access_log_lines_per_s: Annotated[
+        int, LIMIT, "most lines of the access log; beyond it: every fault, and a sample"
+    ] = 100
     request_s_max: Annotated[int, LIMIT, "longest time for a request"] = 30
     header_read_s_max: Annotated[int, LIMIT, "longest time a client may take to send its headers"] = 10
     at_least_wait_s_max: Annotated[int, FROM_ZERO, "longest wait for Mawid-At-Least; beyond it: 503"] = 2
@@ -202,11 +209,6 @@ class Settings:
             for value in [getattr(getattr(self, group), name)]
             for default in [_default_key_file(Path("DATA_DIR"), name) if kind is Keys else getattr(kind, name)]
         ]
-
-
-def hand_down_database_url(dsn: str) -> None:
-    """To child processes: they inherit the environment, and read their settings from it."""
-    os.environ["MAWID_DATABASE_URL"] = dsn
 
 
 def _variable(name: str) -> str:

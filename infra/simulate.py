@@ -4,7 +4,6 @@ The story knows nothing of announcements: 2011-02-26, closed by royal order, sta
 """
 
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from random import Random
@@ -81,9 +80,8 @@ def simulate(
     load_catalogue(instance, launch - timedelta(days=1))
     count = _RunningCount(running_count(instance.dsn))
     story = Story(instance, since, seed, Random(seed))
-    player = Player(instance.desk, count.receive)
-    with closing(story.commands()) as commands:
-        for number, command in enumerate(commands):
+    with Player(instance.desk, count.receive) as player:
+        for number, command in enumerate(story.commands()):
             if _is_electronic(command):
                 while count.confirmed + count.in_flight >= bookings > count.confirmed:
                     player.settle(player.in_flight - 1)
@@ -93,7 +91,6 @@ def simulate(
             player.send(command)
             if on_progress is not None and number % PROGRESS_EVERY_COMMANDS == 0:
                 on_progress(Standing(STAGE, count.confirmed, bookings, count.confirmed))
-        player.settle()
     if on_progress is not None:
         on_progress(Standing(STAGE, count.confirmed, bookings, count.confirmed))
     return Simulated(player.played, since, story.day, count.confirmed, count.bookings)

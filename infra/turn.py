@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
+import psycopg
 from eventsourcing.persistence import StoredEvent
 from psycopg import Connection
 from psycopg.rows import TupleRow
@@ -199,3 +200,15 @@ class Turn:
                ON CONFLICT (person, booking) DO UPDATE SET sealed = excluded.sealed""",
             notes,
         )
+
+
+def forget_refusals(dsn: str, kept_h: int) -> int:
+    """Refusals older than they are kept for: how many there were. A database that is away is asked again next time."""
+    try:
+        with psycopg.connect(dsn, connect_timeout=2) as connection:
+            return connection.execute(
+                "DELETE FROM command_outcome WHERE refused AND recorded_at < now() - make_interval(hours => %s)",
+                (kept_h,),
+            ).rowcount
+    except psycopg.OperationalError:
+        return 0

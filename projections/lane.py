@@ -1,9 +1,7 @@
-"""One view being followed: its connection, the lock that makes this process the one that folds it, its position."""
+"""One view being followed: its session, the lock by which one process of several folds it, its position."""
 
-from typing import Any
+from time import monotonic
 
-from psycopg import Connection
-from psycopg.rows import TupleRow
 import structlog
 
 from projections.log import Page
@@ -12,10 +10,90 @@ from projections.storage import AWAY, PositionMoved, advance, as_of, begin, conn
 
 _log = structlog.get_logger("follow")
 
+#: How often a process that stands by asks for a view's lock: the other's end is noticed within this time.
+STANDBY_S = 0.25
 
-class FoldFailed(Exception):  # noqa: N818 - what became of a view
-    """The view stays before the fact at `position`: nothing is skipped, and every fact before it is folded."""
+
+class FoldFailed(Exception):  # noqa: N818 - says what became of the view
+    """The view stands still: every fact before `position` is folded, that one cannot be, and none is skipped."""
 
     def __init__(self, view: str, position: int, cause: Exception) -> None:
         self.view, self.position = view, position
         super().__init__(f"{view} stands still before position {position}: {type(cause).__name__}: {cause}")
+
+
+class Lane:
+    def __init__(self, dsn: str, view: Projection) -> None:
+        self.view = view
+        self.position = 0  # meaningful while the lock is held
+        self.is_held = False
+        self.failure: FoldFailed | None = None
+        self._asked_at = -STANDBY_S
+        self._connection = connect(dsn)
+        self._cursor = self._connection.cursor()
+
+    def close(self) -> None:
+        """The lock goes with the session."""
+        self._connection.close()
+
+    def take(self) -> bool:
+        """Whether this process folds the view; asks for the lock if it is time to."""
+        if self.is_held or monotonic() - self._asked_at < STANDBY_S:
+            return self.is_held
+        self._asked_at = monotonic()
+        row = self._cursor.execute(
+            "SELECT pg_try_advisory_lock(hashtextextended('mawid follows ' || %s, 0))", (self.view.name,)
+        ).fetchone()
+        if row is not None and row[0]:
+            self._begin()
+        return self.is_held
+
+    def fold(self, page: Page) -> None:
+        """The facts of the page that the view lacks, and its position, in one transaction. Raises FoldFailed."""
+        lacking = page[self.position + 1 - page[0][0] :]
+        try:
+            self._commit(lacking)
+        except (*AWAY, PositionMoved):
+            raise
+        except Exception:
+            # Once more, fact by fact: the view comes as far as it can, and the position told is the bad fact's own.
+            _log.exception("a page could not be folded whole", view=self.view.name, position=self.position)
+            for one in lacking:
+                self._commit_alone(one[0], [one])
+
+    def _begin(self) -> None:
+        try:
+            self.position = ensure(self._connection, self.view)
+        except AWAY:
+            raise
+        except Exception as error:
+            raise FoldFailed(self.view.name, 0, error) from error
+        self.is_held = True
+        _log.info("following", view=self.view.name, position=self.position)
+
+    def doubt(self) -> None:
+        """Somebody else has moved the position: `take` reads it anew."""
+        self.is_held, self._asked_at = False, -STANDBY_S
+
+    def _commit_alone(self, position: int, page: Page) -> None:
+        try:
+            self._commit(page)
+        except (*AWAY, PositionMoved):
+            raise
+        except Exception as error:
+            raise FoldFailed(self.view.name, position, error) from error
+
+    def _commit(self, page: Page) -> None:
+        if not page:
+            return
+        last = as_of(page)
+        begin(self._connection, live_schema(self.view))
+        try:
+            advance(self._cursor, self.view, self.position, last)
+            self.view.fold(page, self._cursor)
+            self._connection.execute("COMMIT")
+        except BaseException:
+            if not self._connection.closed:
+                self._connection.execute("ROLLBACK")
+            raise
+        self.position = last.position

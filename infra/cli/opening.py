@@ -16,7 +16,7 @@ from infra.processes import prepare
 from infra.settings import Settings
 
 
-class Failure(Exception):  # noqa: N818
+class Failure(Exception):
     """Why a command could not do its work, in one sentence with a way out."""
 
 

@@ -3,12 +3,12 @@
 import signal
 
 import click
+from projections.follow import Follower
+from projections.rebuild import rebuild as rebuild_view
 
 from infra.bootstrap import reference_hash_by, views_of
 from infra.cli.opening import Failure, opened_database
 from infra.migrate import migrate
-from projections.follow import Follower
-from projections.rebuild import rebuild as rebuild_view
 
 VIEWS = ("availability", "bookings", "catalogue", "milestones", "totals")
 
@@ -19,12 +19,12 @@ def follow(view: tuple[str, ...]) -> None:
     """Keep VIEWs (all of them by default) up with the log, until SIGTERM or Ctrl-C."""
     with opened_database() as (settings, found):
         migrate(found.dsn)
-        views = [one for one in views_of(reference_hash_by(settings)) if not view or one.name in view]
+        views = [one for one in views_for(settings, found.dsn) if not view or one.name in view]
         follower = Follower(found.dsn, views, page_events_max=settings.views.follow_events_max)
         try:
             click.echo(f"following: {', '.join(one.name for one in views)}")
             while not follower.failure:
-                signal.pause() if False else follower.wait(1.0)
+                Event().wait(0.5)  # Ctrl-C and SIGTERM end it
         finally:
             follower.close()
         if follower.failure:
@@ -38,7 +38,7 @@ def rebuild(view: str, compare: bool) -> None:
     """Build VIEW anew beside the live one, and swap."""
     with opened_database() as (settings, found):
         migrate(found.dsn)
-        [built] = [one for one in views_of(reference_hash_by(settings)) if one.name == view]
+        [built] = [one for one in views_for(settings, found.dsn) if one.name == view]
         rebuilt = rebuild_view(found.dsn, built, compare=compare)
     rate = rebuilt.events / max(rebuilt.seconds, 1e-9)
     click.echo(f"{view}: {rebuilt.events} events in {rebuilt.seconds:.1f} s ({rate:,.0f}/s)")

@@ -187,22 +187,20 @@ class EmbeddedDatabase:
 
     def _stop(self, first: signal.Signals) -> None:
         for number, patience_s in ((first, 60), (signal.SIGQUIT, 10), (signal.SIGKILL, 10)):
-            self._signal(number)
-            until = time.monotonic() + patience_s
+            until, signalled = time.monotonic() + patience_s, False
             while not self._gone() and time.monotonic() < until:
+                signalled = signalled or self._signal(number)
                 time.sleep(0.01)
-            if self._gone():
-                break
         if self._sockets:
             with contextlib.suppress(OSError):
                 Path(self._sockets).rmdir()
 
-    def _signal(self, number: signal.Signals) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            if postmaster := self._postmaster():
+    def _signal(self, number: signal.Signals) -> bool:
+        """False if the postmaster is dead, or so young that it has no pid file yet."""
+        if postmaster := self._postmaster():
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(postmaster.pid, number)
-            elif self._process is not None and self._process.poll() is None:  # so young that it has no pid file yet
-                os.kill(self._process.pid, number)
+        return postmaster is not None
 
     def _gone(self) -> bool:
         running = self._data_dir.lock_file("running")

@@ -130,7 +130,7 @@ def _by_caller(services: Sequence[ServiceRow], chance: Random) -> dict[tuple[str
 
 
 def _channels(model: LoadModel, chance: Random) -> tuple[Weighted[str], Weighted[str]]:
-    """While the offices are closed, and while they are open: kiosks and counters are theirs, so all of it falls then."""
+    """While the offices are closed, and while they are open: all that kiosks and counters book falls then."""
     shares = dict(model.channel_share)
     open_share = sum(model.weekday_share[:5]) * sum(model.hour_share[8:14])
     on_site = {channel: shares[channel] / open_share for channel in ("kiosk", "counter")}

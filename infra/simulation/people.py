@@ -46,6 +46,7 @@ class People:
         self._offices: Weighted[OfficeRow] | None = None
         self._first = seed * 9_999_991 % NUMBERS  # another story, other people
         self._met = 0
+        self._promises = 0
         self._returning: list[tuple[int, int, Person]] = []  # when, a tie-breaker, who
 
     def live(self, offices: list[OfficeRow]) -> None:
@@ -63,7 +64,8 @@ class People:
         if person.visits_left > 0:
             person.visits_left -= 1
             again = at_s + int(self._chance.expovariate(1 / (DAYS_TO_NEXT_VISIT_MEAN * DAY_S)))
-            heappush(self._returning, (again, self._met, person))
+            self._promises += 1
+            heappush(self._returning, (again, self._promises, person))
 
     def _meet(self) -> Person:
         assert self._offices is not None

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
+from itertools import chain
 from random import Random
 
 from domain.calendar import RIYADH
@@ -16,10 +17,11 @@ STALE_SHARE = 0.08
 class Day:
     """One office's day. A closed day has no starts."""
 
-    __slots__ = ("free", "left", "office", "starts")
+    __slots__ = ("free", "left", "office", "ordinal", "starts")
 
-    def __init__(self, office: str, starts: Sequence[datetime], counters: int) -> None:
+    def __init__(self, office: str, ordinal: int, starts: Sequence[datetime], counters: int) -> None:
         self.office = office
+        self.ordinal = ordinal
         self.starts = starts
         self.free = [counters] * len(starts)
         self.left = counters * len(starts)
@@ -74,7 +76,9 @@ class Places:
             first = max(live, today.toordinal(), self._published.get(office.office, 0) + 1)
             self._days.pop((office.office, today.toordinal() - 1), None)
             for ordinal in range(first, last + 1):
-                self._days[office.office, ordinal] = Day(office.office, self.starts_of(ordinal), office.counters)
+                self._days[office.office, ordinal] = Day(
+                    office.office, ordinal, self.starts_of(ordinal), office.counters
+                )
                 yield office.office, date.fromordinal(ordinal)
             self._published[office.office] = last
 
@@ -91,8 +95,7 @@ class Places:
 
         `slots` consecutive starts, none before `not_before`.
         """
-        horizon = self._horizon_days
-        for ahead in (*range(lead, horizon + 1), *range(lead - 1, -1, -1)):
+        for ahead in chain(range(lead, self._horizon_days + 1), range(lead - 1, -1, -1)):
             day = self._days.get((office, today + ahead))
             if day is None or day.left < slots:
                 continue

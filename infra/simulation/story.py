@@ -18,6 +18,7 @@ from infra.simulation.places import Day, Place, Places
 #: Of the idempotency keys; the callers of a story differ in their role and place, not in their name.
 SUBJECT = "simulation"
 SLOT_S = SLOT_MINUTES * 60
+VISITS = [timedelta(seconds=SLOT_S * slots) for slots in range(4)]  # how long one of so many slots is
 PUBLISHER = Caller(role="operator", subject=SUBJECT)
 
 
@@ -39,7 +40,7 @@ class Visit:
     def stand(self, day: Day, first: int) -> None:
         self.day, self.first = day, first
         day.take(first, self.service.slots)
-        self.person.open_until[self.service.service] = day.starts[first] + timedelta(seconds=SLOT_S) * self.service.slots
+        self.person.open_until[self.service.service] = day.starts[first] + VISITS[self.service.slots]
 
     @property
     def starts_at(self) -> datetime:
@@ -107,7 +108,13 @@ class Story:
         place = self._places.find(person.office, today, lead, service.slots, not_before)
         if place is None:
             return  # nothing free for a month: they see it, and do not try
-        beneficiary = self._instance.beneficiary(person.number, sex=person.sex, mobile=person.mobile)
+        beneficiary = Beneficiary(
+            number=person.number,
+            kind=person.kind,
+            lookup=self._instance.keys.number_lookup(person.number),
+            sex=person.sex,
+            mobile=person.mobile,
+        )
         book = self._try(at, channel, service, place, beneficiary)
         yield book
         if person.is_refused(service.service, self._policy, at):
@@ -124,15 +131,16 @@ class Story:
         self._plan(visit, at_s)
 
     def _try(self, at: datetime, channel: str, service: Service, place: Place, beneficiary: Beneficiary) -> Book:
-        instance, office, starts_at = self._instance, place.day.office, place.starts_at
-        request = f"book {office} {service.service} {starts_at} {channel} {beneficiary.number}"
+        instance, day = self._instance, place.day
+        office = day.office
+        request = f"book {office} {day.ordinal} {place.first} {service.service} {channel} {beneficiary.number}"
         stamp = instance.stamp(self._caller(channel, office, beneficiary), self._key(), at, request)
         return Book(
             **stamp,
             booking=instance.booking_id(stamp["command_id"]),
             office=office,
             service=service.service,
-            starts_at=starts_at,
+            starts_at=place.starts_at,
             beneficiary=beneficiary,
             channel=channel,
         )
@@ -153,7 +161,7 @@ class Story:
             when = at_s + int(self._chance.random() * to_last_moment)
             heappush(self._agenda, (when, self._number, False, visit))
 
-    # -- what becomes of them -------------------------------------------------------------------------------------------
+    # -- what becomes of them -----------------------------------------------------------------------------------------
 
     def _follow_up(self, at_s: int, _: int, is_cancelled: bool, visit: Visit) -> Iterator[Command]:
         at = datetime.fromtimestamp(at_s, RIYADH)
@@ -180,7 +188,7 @@ class Story:
         else:
             visit.stand(visit.day, visit.first)
 
-    # -- parts ----------------------------------------------------------------------------------------------------------
+    # -- parts --------------------------------------------------------------------------------------------------------
 
     def _key(self) -> str:
         self._number += 1

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.settings import Settings, SettingsError, hand_down_database_url
+from infra.settings import Settings, SettingsError
 
 
 def shown(environ: dict[str, str]) -> dict[str, str]:
@@ -115,7 +115,20 @@ def test_a_limit_says_its_unit_in_its_name():
 
     numbers = {each.name for group in groups for each in fields(group) if isinstance(getattr(group, each.name), int)}
 
-    units = ("bytes", "commands", "connections", "events", "h", "lines", "ms", "rows", "s", "streams")
+    units = (
+        "bookings",
+        "bytes",
+        "commands",
+        "connections",
+        "days",
+        "events",
+        "h",
+        "lines",
+        "ms",
+        "rows",
+        "s",
+        "streams",
+    )
     names = numbers - {"port", "workers"}
     assert {name for name in names if re.sub(r"_(max|min)$", "", name).split("_")[-1] not in units} == set()
 
@@ -152,11 +165,11 @@ def test_without_an_argument_the_environment_is_read(root):
     assert answer.stdout.strip() == "8123"
 
 
-def test_a_child_process_reads_the_address_that_was_handed_down(root, monkeypatch):
+def test_a_worker_reads_the_address_that_was_handed_to_it(root, monkeypatch):
     monkeypatch.setenv("MAWID_DATABASE_URL", "")  # puts back what was there
     script = "from infra.settings import Settings; print(Settings.load().storage.database_url)"
 
-    hand_down_database_url("host=db.example.org password='a b'")
+    Settings.hand_to_workers("host=db.example.org password='a b'")
 
     answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=root)
     assert answer.stdout.strip() == "host=db.example.org password='a b'"

@@ -1,0 +1,151 @@
+"""From a validated request to the domain's command. The rules are the domain's; here is only who may speak for whom."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, time, timedelta
+
+from api import schemas
+from api.command_specs import Asked
+from api.idempotency import part_key
+from api.policy_table import CHANNELS
+from api.problems import forbidden, invalid
+from domain.calendar import RIYADH
+from domain.commands import (
+    AnnounceLiveDate,
+    AssignCounters,
+    Beneficiary,
+    Book,
+    BookGroup,
+    Caller,
+    Cancel,
+    PublishDay,
+    RecordOutcome,
+    RegisterOffice,
+    Reschedule,
+)
+from domain.identifiers import parse_number
+from domain.ports import Receipt
+
+# -- bookings ---------------------------------------------------------------------------------------------------------
+
+
+def book(asked: Asked) -> Sequence[Book]:
+    return (_book(asked, asked.body, 0),)
+
+
+def book_group(asked: Asked) -> Sequence[BookGroup]:
+    bookings, most = asked.body.bookings, asked.services.limits.group_bookings_max
+    if len(bookings) > most:
+        raise invalid("bookings", f"a group has at most {most} bookings")
+    return (BookGroup(**asked.stamp(), bookings=tuple(_book(asked, one, n) for n, one in enumerate(bookings))),)
+
+
+def reschedule(asked: Asked) -> Sequence[Reschedule]:
+    body: schemas.RescheduleIn = asked.body
+    return (Reschedule(**asked.stamp(), booking=asked.booking, starts_at=body.starts_at, office=body.office),)
+
+
+def cancel(asked: Asked) -> Sequence[Cancel]:
+    return (Cancel(**asked.stamp(), booking=asked.booking, reason=asked.body.reason),)
+
+
+def record_outcome(asked: Asked) -> Sequence[RecordOutcome]:
+    return (RecordOutcome(**asked.stamp(), booking=asked.booking, outcome=asked.body.outcome),)
+
+
+def _book(asked: Asked, body: schemas.BookIn, index: int) -> Book:
+    caller = asked.caller
+    if body.channel not in CHANNELS[caller.role]:
+        raise forbidden(f"the role {caller.role} does not book over {body.channel}")
+    return Book(
+        command_id=asked.command_id,
+        fingerprint=asked.fingerprint,
+        caller=caller,
+        at=asked.at,
+        booking=asked.services.booking_id(asked.command_id, index),
+        office=body.office,
+        service=body.service,
+        starts_at=body.starts_at,
+        beneficiary=_person(asked, caller, body.beneficiary),
+        channel=body.channel,
+        booker=_person(asked, caller, body.booker) if body.booker is not None else None,
+    )
+
+
+def _person(asked: Asked, caller: Caller, told: schemas.BeneficiaryIn) -> Beneficiary:
+    """A citizen books for themselves only."""
+    lookup = asked.services.lookup(told.number)
+    if caller.role == "citizen" and lookup != caller.lookup:
+        raise forbidden("a citizen books for their own number")
+    return Beneficiary(
+        number=told.number,
+        kind=parse_number(told.number).kind,
+        lookup=lookup,
+        sex=told.sex,
+        name=told.name,
+        mobile=told.mobile,
+        language=told.language,
+    )
+
+
+# -- offices ----------------------------------------------------------------------------------------------------------
+
+
+def register_office(asked: Asked) -> Sequence[RegisterOffice]:
+    body: schemas.OfficeIn = asked.body
+    told = {name: getattr(body, name) for name in schemas.OfficeIn.model_fields}
+    return (RegisterOffice(**asked.stamp(), **told | {"sectors": tuple(body.sectors)}),)
+
+
+def announce_live_date(asked: Asked) -> Sequence[AnnounceLiveDate]:
+    return (AnnounceLiveDate(**asked.stamp(), office=asked.office, live_from=asked.body.since),)
+
+
+def assign_counters(asked: Asked) -> Sequence[AssignCounters]:
+    """Whole days include both ends; a wall time is the first start that `to` no longer holds for."""
+    body: schemas.CountersIn = asked.body
+    return (
+        AssignCounters(
+            **asked.stamp(),
+            office=asked.office,
+            since=_start(body.since),
+            until=_start(body.until, after_days=1),
+            counters=body.counters,
+        ),
+    )
+
+
+def publish(asked: Asked) -> Sequence[PublishDay]:
+    """A command for each day, so that a long range holds up nobody. The first carries the key itself: another body
+    under the same key is refused there, before any of its days is published."""
+    body: schemas.PublicationIn = asked.body
+    days, most = (body.until - body.since).days + 1, asked.services.limits.publication_days_max
+    if days < 1:
+        raise invalid("to", "is before `from`")
+    if days > most:
+        raise invalid("to", f"at most {most} days are published at a time")
+    stamp, principal, command_id = asked.stamp(), asked.caller.subject, asked.services.command_id
+    commands = [PublishDay(**stamp, office=asked.office, day=body.since)]
+    for n in range(1, days):
+        day = body.since + timedelta(days=n)
+        stamp["command_id"] = command_id(principal, part_key(asked.key, day.isoformat()))
+        commands.append(PublishDay(**stamp, office=asked.office, day=day))
+    return commands
+
+
+def published(receipts: Sequence[Receipt]) -> Receipt:
+    said = {"units_published": 0, "units_withdrawn": 0, "days_open": 0, "days_closed": 0}
+    position, is_replayed = 0, True
+    for receipt in receipts:
+        if receipt.answer is None:
+            return receipt
+        said["units_published"] += receipt.answer["units_published"]
+        said["units_withdrawn"] += receipt.answer["units_withdrawn"]
+        said["days_open" if receipt.answer["open"] else "days_closed"] += 1
+        position, is_replayed = max(position, receipt.position), is_replayed and receipt.replayed
+    return Receipt(position, said, None, is_replayed)
+
+
+def _start(told: date, *, after_days: int = 0) -> datetime:
+    if isinstance(told, datetime):
+        return told
+    return datetime.combine(told + timedelta(days=after_days), time(), RIYADH)

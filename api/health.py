@@ -1,0 +1,35 @@
+"""Whether this process lives, whether it may be sent requests, and its figures."""
+
+from fastapi import APIRouter, Request
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from starlette.responses import JSONResponse, Response
+
+from api.problems import retry_after
+from api.routes import GuardedRoute, TheServices
+
+router = APIRouter(route_class=GuardedRoute, tags=["instance"])
+
+
+@router.get("/health/live", summary="The process answers")
+async def live() -> dict[str, str]:
+    return {"status": "live"}
+
+
+@router.get(
+    "/health/ready",
+    summary="The views have reached the head seen at start",
+    responses={503: {"description": "not yet: `lagging` says which views, and by how many events"}},
+)
+def ready(services: TheServices) -> Response:
+    lagging = dict(services.lagging())
+    if not lagging:
+        return JSONResponse({"status": "ready"})
+    name, value = retry_after(1)
+    headers = {name.decode(): value.decode()}
+    return JSONResponse({"status": "catching up", "lagging": lagging}, status_code=503, headers=headers)
+
+
+@router.get("/metrics", summary="Figures for Prometheus", response_class=Response)
+async def metrics(request: Request) -> Response:
+    figures = generate_latest(request.app.state.metrics.registry)
+    return Response(figures, media_type=CONTENT_TYPE_LATEST)

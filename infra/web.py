@@ -1,0 +1,94 @@
+"""The read side and the API of one process: views followed, a pool to read them by, and the app on both."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import Any
+
+from psycopg_pool import ConnectionPool
+
+from api.app import create_app
+from api.edge import App
+from api.services import Limits, Services, Unauthenticated
+from domain.commands import Caller
+from infra.bootstrap import Instance, reference_hash, views_of
+from infra.tokens import InvalidToken, TokenReader
+from projections.follow import Follower
+from projections.projection import position_of
+
+
+@contextmanager
+def open_web(instance: Instance) -> Iterator[App]:
+    with open_services(instance) as services:
+        yield create_app(services)
+
+
+@contextmanager
+def open_services(instance: Instance) -> Iterator[Services]:
+    """The views followed, and all that the API needs of them and of the instance."""
+    settings, dsn = instance.settings, instance.dsn
+    storage, http = settings.storage, settings.http
+    pool: ConnectionPool[Any] = ConnectionPool(
+        dsn,
+        min_size=storage.pool_connections_min,
+        max_size=storage.pool_connections_max,
+        timeout=storage.pool_wait_ms_max / 1000,
+        kwargs={"autocommit": True},
+        check=ConnectionPool.check_connection,
+        open=True,
+    )
+    views = views_of(instance.reference_hash_of)
+    follower = Follower(dsn, views, page_events_max=settings.views.follow_events_max)
+    try:
+        head_at_start = instance.recorder.max_notification_id() or 0
+        tokens = TokenReader(instance.keys.token.public_key(), clock_skew_s=settings.callers.clock_skew_s)
+        yield Services(
+            desk=instance.desk,
+            pool=pool,
+            authenticate=lambda token: _caller_of(tokens, token),
+            command_id=instance.keys.command_id,
+            fingerprint=instance.keys.fingerprint,
+            lookup=instance.keys.number_lookup,
+            person_of=lambda lookup: _one(pool, "SELECT person FROM vault.person WHERE lookup = %s", lookup),
+            booking_id=instance.booking_id,
+            reference_of=instance.reference_of,
+            reference_hash=reference_hash,
+            region_of=lambda office: _one(pool, "SELECT region FROM view_catalogue.office WHERE office = %s", office),
+            now=lambda: datetime.now(UTC),
+            clock=settings.instance.clock,
+            lagging=lambda: _lagging(pool, [view.name for view in views], head_at_start),
+            queue_depth=instance.desk.waiting,
+            limits=Limits(**{limit.name: getattr(http, limit.name) for limit in fields(Limits)}),
+        )
+    finally:
+        follower.close()
+        pool.close()
+
+
+def _caller_of(tokens: TokenReader, token: str) -> Caller:
+    try:
+        claims = tokens.read(token, time.time())
+    except InvalidToken as error:
+        raise Unauthenticated(error.reason) from error
+    return Caller(
+        role=claims.role.value,
+        subject=claims.subject,
+        office=claims.office,
+        region=claims.region,
+        lookup=claims.number_lookup,
+    )
+
+
+def _one(pool: "ConnectionPool[Any]", query: str, asked: object) -> str | None:
+    with pool.connection() as connection:
+        row = connection.execute(query, (asked,)).fetchone()
+    return row[0] if row is not None else None
+
+
+def _lagging(pool: "ConnectionPool[Any]", views: list[str], head: int) -> dict[str, int]:
+    """Views that have not reached `head`, and by how many events."""
+    with pool.connection() as connection:
+        positions = {view: position_of(connection, view).position for view in views}
+    return {view: head - position for view, position in positions.items() if position < head}
