@@ -7,6 +7,8 @@ from typing import Any, TypedDict
 
 import msgspec
 from eventsourcing.persistence import EventStore
+from psycopg import Connection
+from psycopg.rows import TupleRow
 
 from domain.answers import answer
 from domain.commands import Beneficiary, Command
@@ -17,7 +19,7 @@ from domain.events import Fact
 from domain.ports import Receipt
 from domain.state import Needs, State
 from infra.settings import Desk as Limits
-from infra.turn import Outcome, Turn
+from infra.turn import Asked, Outcome, Turn
 from infra.vault import Erased, Vault
 
 _encode = msgspec.json.Encoder().encode
@@ -47,11 +49,30 @@ class Batch:
         self._seconds_max = limits.batch_ms_max / 1000
         self._refusals_kept = timedelta(hours=limits.refusal_keep_h)
 
+    def take_turn(self, connection: Connection[TupleRow], commands: Sequence[Command]) -> Turn:
+        """Hold the lock, with what these commands need to know already asked for."""
+        state = self._state
+        asked = Asked(
+            after=state.position,
+            facts_max=TAIL_EVENTS_MAX,
+            command_ids=[command.command_id for command in commands],
+            refused_after=datetime.now(UTC) - self._refusals_kept,
+            lookups=list(state.lacking(self._needs_of(commands)).lookups),
+        )
+        turn = Turn.take(connection, asked)
+        if turn.head - state.position > TAIL_EVENTS_MAX:
+            state.forget()
+        else:
+            for fact in turn.tail:  # what other processes appended since this one last held the lock
+                state.apply(fact)
+        state.position = turn.head
+        state.introduce(asked.lookups, turn.people)
+        return turn
+
     def run(self, turn: Turn, commands: Sequence[Command]) -> list[Receipt]:
         """Receipts of the first commands; fewer than given when the batch is full of events, or has taken its time."""
         state, until = self._state, monotonic() + self._seconds_max
-        self._catch_up(turn)
-        known = turn.outcomes({command.command_id for command in commands}, datetime.now(UTC) - self._refusals_kept)
+        known = turn.outcomes
         self._load(turn, [command for command in commands if command.command_id not in known])
 
         facts: list[Fact] = []
@@ -95,39 +116,25 @@ class Batch:
 
     # -- loading ------------------------------------------------------------------------------------------------------
 
-    def _catch_up(self, turn: Turn) -> None:
-        """Fold what other processes appended since this one last held the lock."""
-        state = self._state
-        if turn.head - state.position > TAIL_EVENTS_MAX:
-            state.forget()
-        elif turn.head > state.position:
-            for fact in turn.facts_after(state.position):
-                state.apply(fact)
-        state.position = turn.head
-
     def _load(self, turn: Turn, commands: Sequence[Command]) -> None:
         """Until nothing is lacking: a booking has to be read before the slots it stands in are known."""
         state = self._state
-        while True:
-            needs = Needs()
-            for command in commands:
-                one = needs_of(command, state)
-                needs.streams |= one.streams
-                needs.bookings |= one.bookings
-                needs.persons |= one.persons
-                needs.lookups |= one.lookups
-            lacking = state.lacking(needs)
-            if not lacking:
-                return
+        while lacking := state.lacking(self._needs_of(commands)):
             if lacking.lookups:
-                found = turn.people(lacking.lookups)
+                found = turn.people_of(lacking.lookups)
                 state.introduce(lacking.lookups, found)
                 lacking.persons |= {person for person in found.values() if person not in state.persons}
             state.load(lacking, turn.facts_for(lacking))
-            if not lacking.bookings and not any(
-                stream.startswith(("service/", "office/")) for stream in lacking.streams
-            ):
-                return  # only a booking or the catalogue can say that more is needed
+
+    def _needs_of(self, commands: Sequence[Command]) -> Needs:
+        needs = Needs()
+        for command in commands:
+            one = needs_of(command, self._state)
+            needs.streams |= one.streams
+            needs.bookings |= one.bookings
+            needs.persons |= one.persons
+            needs.lookups |= one.lookups
+        return needs
 
     # -- answering ----------------------------------------------------------------------------------------------------
 

@@ -22,7 +22,6 @@ from domain.commands import Command
 from domain.ports import OutcomeUnknown, Overloaded, Receipt
 from infra.batch import Batch, CommandFailed
 from infra.settings import Desk as Limits
-from infra.turn import Turn
 
 _log = structlog.get_logger("desk")
 
@@ -186,10 +185,10 @@ class GroupCommitDesk:
         connection = self._connected()
         is_committed = False
         try:
-            connection.execute("BEGIN", prepare=False)
-            receipts = self._batch.run(Turn.take(connection), commands)
+            turn = self._batch.take_turn(connection, commands)
+            receipts = self._batch.run(turn, commands)
             attempt.commit_sent = True
-            connection.execute("COMMIT", prepare=False)
+            turn.commit()
             is_committed = True
         finally:
             if not is_committed:

@@ -105,5 +105,3 @@ class _Rejects:
             self._file = os.fdopen(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
         text = line.decode(errors="backslashreplace").rstrip("\n") if line is not None else None
         self._file.write(_encode({"line": answer["line"], "problem": answer["body"], "text": text}) + b"\n")
-
-

@@ -75,9 +75,10 @@ class LogRecorder(ApplicationRecorder):
             turn.append(stored_events)
             return None
         try:
-            with self._pool.connection() as connection, connection.transaction():
+            with self._pool.connection() as connection:
                 turn = Turn.take(connection)
                 turn.append(stored_events)
+                turn.commit()
         except errors.UniqueViolation as error:
             raise IntegrityError(error) from error
         return list(range(turn.head - len(stored_events) + 1, turn.head + 1))

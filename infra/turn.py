@@ -7,7 +7,7 @@ committed before it, and after the lock nobody else can append.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import psycopg
@@ -58,27 +58,64 @@ def fact_of(row: Sequence[Any]) -> Fact:
     return Fact(stream, version, at, command_id, person, booking, wire.decode(topic, state))
 
 
+class Asked(NamedTuple):
+    """What a batch wants to know as soon as it holds the lock."""
+
+    after: int  # facts after this position
+    facts_max: int
+    command_ids: list[bytes]
+    refused_after: datetime  # refusals are remembered back to here
+    lookups: list[bytes]
+
+
+_NOTHING = Asked(0, 0, [], _EPOCH, [])
+
+
 class Turn:
-    def __init__(self, connection: Connection[TupleRow], head: int, frontier: Frontier) -> None:
+    """Reads go out together with the wait for the lock, and writes together with the COMMIT: two round trips a batch."""
+
+    def __init__(self, connection: Connection[TupleRow], asked: Asked) -> None:
         self._connection = connection
-        self._cursor = connection.cursor(binary=True)
-        self.head = head
-        self._frontier = frontier
+        cursors = [connection.cursor(binary=True) for _ in range(4)]
+        head, tail, outcomes, people = cursors
+        with connection.pipeline():
+            connection.execute("BEGIN")
+            head.execute("SELECT position, frontier FROM log_head FOR UPDATE")
+            if asked.facts_max:
+                tail.execute(f"SELECT {COLUMNS} FROM log WHERE position > %s ORDER BY position LIMIT %s", asked[:2])
+            if asked.command_ids:
+                outcomes.execute(
+                    """SELECT command_id, fingerprint, first_position, last_position, refused, said
+                       FROM command_outcome WHERE command_id = ANY(%b) AND (NOT refused OR recorded_at > %s)""",
+                    (asked.command_ids, asked.refused_after),
+                )
+            if asked.lookups:
+                people.execute("SELECT lookup, person FROM vault.person WHERE lookup = ANY(%b)", (asked.lookups,))
+        row = head.fetchone()
+        assert row is not None
+        self.head: int = row[0]  # read under the lock, as the frontier is; never from memory
+        self._frontier = Frontier.from_bytes(row[1])
+        self.tail = [fact_of(row) for row in tail] if asked.facts_max else []
+        #: What became of the commands asked about.
+        self.outcomes = {row[0]: Outcome(*row) for row in outcomes} if asked.command_ids else {}
+        #: Number look-up → person id, of the numbers that the vault has.
+        self.people: dict[bytes, str] = dict(people) if asked.lookups else {}
+        self._cursor = head
+        self._writes: list[tuple[str, Sequence[Any]]] = []
 
     @classmethod
-    def take(cls, connection: Connection[TupleRow]) -> "Turn":
-        """Wait for the append lock. Position and frontier are read under it, never from memory."""
-        with connection.cursor(binary=True) as cursor:
-            cursor.execute("SELECT position, frontier FROM log_head FOR UPDATE")
-            row = cursor.fetchone()
-        assert row is not None
-        return cls(connection, row[0], Frontier.from_bytes(row[1]))
+    def take(cls, connection: Connection[TupleRow], asked: Asked = _NOTHING) -> "Turn":
+        """Begin, and wait for the append lock."""
+        return cls(connection, asked)
+
+    def commit(self) -> None:
+        """Everything written, or an error and none of it; on a lost connection, one of the two."""
+        with self._connection.pipeline():
+            for query, parameters in self._writes:
+                self._cursor.execute(query, parameters)
+            self._connection.execute("COMMIT", prepare=False)
 
     # -- reading ----------------------------------------------------------------------------------------------------
-
-    def facts_after(self, position: int) -> list[Fact]:
-        rows = self._cursor.execute(f"SELECT {COLUMNS} FROM log WHERE position > %s ORDER BY position", (position,))
-        return [fact_of(row) for row in rows]
 
     def facts_between(self, first: int, last: int) -> list[Fact]:
         query = f"SELECT {COLUMNS} FROM log WHERE position BETWEEN %s AND %s ORDER BY position"
@@ -94,29 +131,20 @@ class Turn:
         rows = self._cursor.execute(f"{union} ORDER BY position", [wanted for _, wanted in asked])
         return [fact_of(row) for row in rows]
 
-    def outcomes(self, command_ids: Collection[bytes], refused_after: datetime) -> dict[bytes, Outcome]:
-        """What became of these commands; refusals are remembered back to `refused_after`."""
-        query = """
-            SELECT command_id, fingerprint, first_position, last_position, refused, said
-            FROM command_outcome WHERE command_id = ANY(%b) AND (NOT refused OR recorded_at > %s)
-        """
-        rows = self._cursor.execute(query, (list(command_ids), refused_after))
-        return {row[0]: Outcome(*row) for row in rows}
-
-    def people(self, lookups: Collection[bytes]) -> dict[bytes, str]:
-        """Number look-up → person id, of the numbers the vault has."""
+    def people_of(self, lookups: Collection[bytes]) -> dict[bytes, str]:
+        """As `people`, for numbers that only a second look showed to be needed."""
         query = "SELECT lookup, person FROM vault.person WHERE lookup = ANY(%b)"
         return dict(self._cursor.execute(query, (list(lookups),)))
 
     def wrapped_keys(self, persons: Collection[str]) -> dict[str, tuple[str, bytes]]:
-        """Person id → (id of the key-encryption key, wrapped data key)."""
+        """Person id → (id of the key-encryption key, wrapped data key). None yet for a person of this batch."""
         query = "SELECT person, kek_id, wrapped_key FROM vault.person WHERE person = ANY(%b)"
         return {row[0]: (row[1], row[2]) for row in self._cursor.execute(query, (list(persons),))}
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
     def append(self, events: Sequence[StoredEvent]) -> None:
-        """Number the events, hash their leaves, extend the tree. `head` is the last one's position afterwards."""
+        """Number the events, hash their leaves, extend the tree; `head` is the last one's position from here on."""
         if not events:
             return
         recorded_at = datetime.now(UTC)
@@ -155,7 +183,7 @@ class Turn:
             )
         self._frontier.extend(leaves)
         columns = (streams, versions, types, persons, bookings, commands, ats, recorded_at, states, leaves)
-        self._cursor.execute(
+        self._write(
             """SELECT append_to_log(%s, %b::text[], %b::bigint[], %b::text[], %b::text[], %b::text[], %b::bytea[],
                                     %b::timestamptz[], %s, %b::bytea[], %b::bytea[], %s)""",
             (self.head, *columns, self._frontier.to_bytes()),
@@ -164,7 +192,7 @@ class Turn:
 
     def keep_outcomes(self, outcomes: Sequence[Outcome]) -> None:
         columns = [list(column) for column in zip(*map(msgspec.structs.astuple, outcomes), strict=True)]
-        self._cursor.execute(
+        self._write(
             """INSERT INTO command_outcome
                    (command_id, fingerprint, first_position, last_position, refused, said, recorded_at)
                SELECT *, %s FROM unnest(%b::bytea[], %b::bytea[], %b::bigint[], %b::bigint[], %b::boolean[],
@@ -178,7 +206,7 @@ class Turn:
         )
 
     def seal_people(self, people: Sequence[SealedPerson]) -> None:
-        self._cursor.execute(
+        self._write(
             """INSERT INTO vault.person (person, lookup, kek_id, wrapped_key, number, name, mobile, language)
                SELECT * FROM unnest(%b::text[], %b::bytea[], %b::text[], %b::bytea[], %b::bytea[], %b::bytea[],
                                     %b::bytea[], %b::bytea[])""",
@@ -187,19 +215,24 @@ class Turn:
 
     def seal_contacts(self, contacts: Sequence[ContactUpdate]) -> None:
         """What a known person told anew; None leaves what the vault has. The last of a batch counts."""
-        self._cursor.executemany(
-            """UPDATE vault.person SET name = COALESCE(%s, name), mobile = COALESCE(%s, mobile),
-                      language = COALESCE(%s, language) WHERE person = %s""",
-            [(contact.name, contact.mobile, contact.language, contact.person) for contact in contacts],
-        )
+        for contact in contacts:
+            self._write(
+                """UPDATE vault.person SET name = COALESCE(%s, name), mobile = COALESCE(%s, mobile),
+                          language = COALESCE(%s, language) WHERE person = %s""",
+                (contact.name, contact.mobile, contact.language, contact.person),
+            )
 
     def seal_notes(self, notes: Sequence[tuple[str, str, bytes]]) -> None:
         """(person, booking, sealed words)."""
-        self._cursor.executemany(
-            """INSERT INTO vault.note (person, booking, sealed) VALUES (%s, %s, %s)
-               ON CONFLICT (person, booking) DO UPDATE SET sealed = excluded.sealed""",
-            notes,
-        )
+        for note in notes:
+            self._write(
+                """INSERT INTO vault.note (person, booking, sealed) VALUES (%s, %s, %s)
+                   ON CONFLICT (person, booking) DO UPDATE SET sealed = excluded.sealed""",
+                note,
+            )
+
+    def _write(self, query: str, parameters: Sequence[Any]) -> None:
+        self._writes.append((query, parameters))
 
 
 def forget_refusals(dsn: str, kept_h: int) -> int:

@@ -1,4 +1,4 @@
-"""Free places by office, day and start. Times are not judged by the clock: a start that is past still shows its places."""
+"""Free places by office, day and start. No clock: a start that is past still shows its places."""
 
 from collections import defaultdict
 from collections.abc import Sequence

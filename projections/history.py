@@ -33,23 +33,23 @@ def of_booking(
     connection: Connection[TupleRow], booking: str, *, after: int = 0, upto: int = POSITION_MAX, limit: int = 1000
 ) -> Sequence[Told]:
     """In the order of the log: positions after `after`, at most `upto`, the first `limit` of them. So too below."""
-    return _told(connection, "booking", booking, after, upto, limit)
+    return _told(connection, "booking", booking, after=after, upto=upto, limit=limit)
 
 
 def of_stream(
     connection: Connection[TupleRow], stream: str, *, after: int = 0, upto: int = POSITION_MAX, limit: int = 1000
 ) -> Sequence[Told]:
-    return _told(connection, "stream", stream, after, upto, limit)
+    return _told(connection, "stream", stream, after=after, upto=upto, limit=limit)
 
 
 def of_person(
     connection: Connection[TupleRow], person: str, *, after: int = 0, upto: int = POSITION_MAX, limit: int = 1000
 ) -> Sequence[Told]:
-    return _told(connection, "person", person, after, upto, limit)
+    return _told(connection, "person", person, after=after, upto=upto, limit=limit)
 
 
 def _told(
-    connection: Connection[TupleRow], tag: str, value: str, after: int, upto: int, limit: int
+    connection: Connection[TupleRow], tag: str, value: str, *, after: int, upto: int, limit: int
 ) -> Sequence[Told]:
     with connection.cursor(binary=True) as cursor:
         rows = cursor.execute(_BY_TAG[tag], (value, after, upto, limit)).fetchall()

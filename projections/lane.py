@@ -14,7 +14,7 @@ _log = structlog.get_logger("follow")
 STANDBY_S = 0.25
 
 
-class FoldFailed(Exception):  # noqa: N818 - says what became of the view
+class FoldFailed(Exception):
     """The view stands still: every fact before `position` is folded, that one cannot be, and none is skipped."""
 
     def __init__(self, view: str, position: int, cause: Exception) -> None:
@@ -53,13 +53,17 @@ class Lane:
         lacking = page[self.position + 1 - page[0][0] :]
         try:
             self._commit(lacking)
-        except (*AWAY, PositionMoved):
-            raise
-        except Exception:
+        except FoldFailed as failed:
+            if len(lacking) == 1:
+                raise
             # Once more, fact by fact: the view comes as far as it can, and the position told is the bad fact's own.
-            _log.exception("a page could not be folded whole", view=self.view.name, position=self.position)
+            _log.warning("a page could not be folded whole", view=failed.view, position=failed.position)
             for one in lacking:
-                self._commit_alone(one[0], [one])
+                self._commit([one])
+
+    def doubt(self) -> None:
+        """Somebody else has moved the position: `take` reads it anew."""
+        self.is_held, self._asked_at = False, -STANDBY_S
 
     def _begin(self) -> None:
         try:
@@ -71,29 +75,21 @@ class Lane:
         self.is_held = True
         _log.info("following", view=self.view.name, position=self.position)
 
-    def doubt(self) -> None:
-        """Somebody else has moved the position: `take` reads it anew."""
-        self.is_held, self._asked_at = False, -STANDBY_S
-
-    def _commit_alone(self, position: int, page: Page) -> None:
-        try:
-            self._commit(page)
-        except (*AWAY, PositionMoved):
-            raise
-        except Exception as error:
-            raise FoldFailed(self.view.name, position, error) from error
-
     def _commit(self, page: Page) -> None:
-        if not page:
-            return
         last = as_of(page)
-        begin(self._connection, live_schema(self.view))
         try:
+            begin(self._connection, live_schema(self.view))
             advance(self._cursor, self.view, self.position, last)
             self.view.fold(page, self._cursor)
             self._connection.execute("COMMIT")
-        except BaseException:
-            if not self._connection.closed:
-                self._connection.execute("ROLLBACK")
+        except (*AWAY, PositionMoved):
+            self._roll_back()
             raise
+        except Exception as error:
+            self._roll_back()
+            raise FoldFailed(self.view.name, page[0][0], error) from error
         self.position = last.position
+
+    def _roll_back(self) -> None:
+        if not self._connection.closed:
+            self._connection.execute("ROLLBACK")

@@ -17,28 +17,30 @@ _AFTER = """
 """
 
 
-class UnreadableLog(Exception):  # noqa: N818 - the log is what is at fault, from this position on
+class UnreadableLog(Exception):
     def __init__(self, position: int, problem: str) -> None:
         self.position = position
         super().__init__(f"position {position} of the log: {problem}")
 
 
 def facts_after(connection: Connection[TupleRow], position: int, limit: int) -> list[tuple[int, Fact]]:
-    """The next facts, at most `limit`; those before an unreadable one first. Raises UnreadableLog."""
-    page: list[tuple[int, Fact]] = []
-    decode = wire.decode
+    """The next facts, at most `limit`. Raises UnreadableLog when the first cannot be read; stops before a later one."""
     with connection.cursor(binary=True) as cursor:
         rows = cursor.execute(_AFTER, (position, limit)).fetchall()
-    following = position
+    page: list[tuple[int, Fact]] = []
+    decode = wire.decode
+    following = position + 1
+    problem = "there is no such fact, though there are later ones"
     try:
         for place, stream, version, topic, state, person, booking, command_id, at in rows:
-            following += 1
             if place != following:
-                raise UnreadableLog(following, "there is no such fact, and there are later ones")
+                break
             page.append((place, Fact(stream, version, at, command_id, person, booking, decode(topic, state))))
-    except (wire.UnknownEvent, msgspec.DecodeError, UnreadableLog) as error:
-        if not page:
-            raise error if isinstance(error, UnreadableLog) else UnreadableLog(following, str(error)) from error
+            following += 1
+    except (wire.UnknownEvent, msgspec.DecodeError) as error:
+        problem = f"{type(error).__name__}: {error}"
+    if rows and not page:
+        raise UnreadableLog(following, problem)
     return page
 
 

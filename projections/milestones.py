@@ -1,4 +1,4 @@
-"""The thresholds of the running count, and the booking that crossed each: by a count of this view's own, exactly once."""
+"""Thresholds of the running count, and the booking that crossed each, exactly once: by a count of this view's own."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -64,8 +64,8 @@ class Milestones:
 
 class Ladder(NamedTuple):
     milestones: Sequence[Milestone]  # crossed, in order
-    next: int
-    count: int
+    next_threshold: int
+    running: int
 
 
 def ladder(connection: Connection[TupleRow]) -> Ladder:

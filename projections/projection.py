@@ -29,7 +29,7 @@ class Projection(Protocol):
     def fold(self, facts: Page, cursor: Cursor[TupleRow]) -> None: ...
 
 
-class RowsMissing(Exception):  # noqa: N818 - names what is wrong with the view
+class RowsMissing(Exception):
     """A fact is about rows that the view does not have: it was not folded from this log."""
 
 

@@ -1,4 +1,4 @@
-"""Where a view's rows live: tables in a schema of their own, and the row of view_position that says how far they are."""
+"""Where a view's rows live: tables in a schema of their own, and a row of view_position that says how far they are."""
 
 import psycopg
 from psycopg import Connection, Cursor, sql
@@ -19,11 +19,11 @@ _SESSION = """
 """
 
 
-class PositionMoved(Exception):  # noqa: N818 - says what happened, which is no fault
+class PositionMoved(Exception):
     """Somebody else has folded into the view, or put another in its place: read its position anew."""
 
 
-class NewerView(Exception):  # noqa: N818 - as above
+class NewerView(Exception):
     def __init__(self, view: Projection, version: int) -> None:
         super().__init__(f"the view {view.name} is of version {version}, this Mawid's of {view.version}")
 
@@ -55,7 +55,7 @@ def create(connection: Connection[TupleRow], view: Projection, schema: str) -> N
 def ensure(connection: Connection[TupleRow], view: Projection) -> int:
     """Make the view's tables if they are missing or of an older version. Returns its position."""
     with connection.transaction():
-        found = _found(connection, view)
+        found = live_position(connection, view)
         if found is None:
             create(connection, view, live_schema(view))
             place(connection, view, AsOf(0, None))
@@ -91,8 +91,8 @@ def as_of(page: Page) -> AsOf:
     return AsOf(position, fact.at)
 
 
-def _found(connection: Connection[TupleRow], view: Projection) -> int | None:
-    """The live view's position under its lock; None: there is none, or an older one's."""
+def live_position(connection: Connection[TupleRow], view: Projection) -> int | None:
+    """Of the live view, under its lock until the transaction ends. None: there is none, or one of an older version."""
     row = connection.execute(
         """SELECT version, position, to_regnamespace(%s) IS NOT NULL FROM public.view_position
            WHERE name = %s FOR UPDATE""",

@@ -1,4 +1,4 @@
-"""Counts of bookings by office, service, channel and visit, and by the day something was done; and the running count."""
+"""Counts of bookings by office, service, channel and visit, or by the day something was done; the running count."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta

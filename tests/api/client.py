@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from datetime import date, datetime, timedelta
 from itertools import count
@@ -64,13 +65,14 @@ class Api:
         *,
         by: str | None = None,
         app: Any = None,
-        headers: dict[str, str] | None = None,
+        headers: Mapping[str, Any] | Sequence[tuple[str, Any]] = (),
         **asked: Any,
     ) -> httpx.Response:
-        told = {"Authorization": f"Bearer {by}"} if by else {}
+        told = [("Authorization", f"Bearer {by}")] if by else []
+        told += headers.items() if isinstance(headers, Mapping) else headers
         transport = httpx.ASGITransport(app or self.app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://mawid") as client:
-            return await client.request(method, path, headers=told | (headers or {}), **asked)
+            return await client.request(method, path, headers=told, **asked)
 
     def get(self, path: str, by: str | None = None, **asked: Any) -> httpx.Response:
         return self.call("GET", path, by=by, **asked)

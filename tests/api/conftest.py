@@ -1,8 +1,5 @@
-import asyncio
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,14 +11,17 @@ from tests.conftest import temporary_database
 
 @contextmanager
 def opened_api(database_url: str, folder: Path, **environ: str) -> Iterator[Api]:
-    environ = {"MAWID_DATABASE_URL": database_url, "MAWID_DATA_DIR": str(folder), "MAWID_CLOCK": "request"} | environ
+    """In request clock, and without the rates that a test would meet sooner than any client."""
+    usual = {"MAWID_DATABASE_URL": database_url, "MAWID_DATA_DIR": str(folder), "MAWID_CLOCK": "request"}
+    rates = dict.fromkeys(["CITIZEN", "STAFF", "ADDRESS"], "100000")
+    usual |= {f"MAWID_{whose}_REQUESTS_PER_S": rate for whose, rate in rates.items()}
     with ExitStack() as parts:
-        yield Api(Settings.load(environ), parts)
+        yield Api(Settings.load(usual | environ), parts)
 
 
 @pytest.fixture(scope="module")
 def shared_api(postgres_server, migrated_template, tmp_path_factory) -> Iterator[Api]:
-    """One instance for the tests of a module, each of which has offices and persons of its own. In request clock."""
+    """One instance for the tests of a module, each of which has offices and persons of its own."""
     with (
         temporary_database(postgres_server, migrated_template) as url,
         opened_api(url, tmp_path_factory.mktemp("data")) as api,
