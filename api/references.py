@@ -10,7 +10,7 @@ from domain.identifiers import InvalidReference, is_booking_id, parse_reference
 from projections import bookings, log
 
 VIEW: Final = "bookings"
-_ANSWERED_MAX: Final = 100_000
+_ANSWERED_MAX: Final = 50_000
 _TEXT_CHARACTERS_MAX: Final = 64
 
 

@@ -17,6 +17,7 @@ from api.command_specs import Asked, Spec
 from api.policy_table import Scope, is_office_of
 from api.problems import Answer, Headers, Problem
 from api.references import References, canonical_form
+from api.schemas import is_code
 from api.services import Services
 from domain.booking import Booking
 from domain.commands import Caller, Command
@@ -92,6 +93,8 @@ class Runner:
 
     async def prepare(self, spec: Spec, asking: Asking) -> Sequence[Command]:
         services, caller, key = self._services, asking.caller, asking.key
+        if asking.office and not is_code(asking.office):
+            raise problems.invalid("office", "is not the id of an office")
         if spec.row.scope is not Scope.ANY and caller.role != "citizen":
             for office in spec.offices(asking.body, asking.office):
                 await self._refuse_other_office(caller, office)

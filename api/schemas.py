@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date, datetime
+from re import ASCII, fullmatch
 from re import compile as pattern
 from typing import Annotated, Literal, TypeVar
 
@@ -12,9 +13,16 @@ from domain.mobile import parse_mobile
 
 T = TypeVar("T")
 
+#: Ids of offices, services and regions.
+_CODE = r"[A-Z0-9]+(-[A-Z0-9]+)*"
+_CODE_CHARACTERS_MAX = 32
 _DATE = pattern(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 #: Controls, line separators, and the marks that turn the direction of what follows them on a screen or a paper.
 _UNPRINTABLE = r"\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
+
+
+def is_code(text: str) -> bool:
+    return len(text) <= _CODE_CHARACTERS_MAX and fullmatch(_CODE, text, ASCII) is not None
 
 
 def parse_date(text: str) -> date:
@@ -52,7 +60,7 @@ def _number(text: str) -> str:
     return parse_number(text).digits
 
 
-Code = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]+(-[A-Z0-9]+)*$", max_length=32)]
+Code = Annotated[str, StringConstraints(pattern=f"^{_CODE}$", max_length=_CODE_CHARACTERS_MAX)]
 Line = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=f"^[^{_UNPRINTABLE}]+$")
 ]
@@ -84,8 +92,17 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
 
-class NoBody(Body):
-    pass
+def _shown(**example: object) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [example]})
+
+
+_BOOKING: dict[str, object] = {
+    "office": "CA-TB-01",
+    "service": "SV-CA-02",
+    "starts_at": "2011-02-05T09:00",
+    "beneficiary": {"number": "1000000008", "mobile": "0500000001", "language": "ar"},
+    "channel": "portal",
+}
 
 
 class BeneficiaryIn(Body):
@@ -97,6 +114,8 @@ class BeneficiaryIn(Body):
 
 
 class BookIn(Body):
+    model_config = _shown(**_BOOKING)
+
     office: Code
     service: Code
     starts_at: Start
@@ -106,23 +125,42 @@ class BookIn(Body):
 
 
 class BookGroupIn(Body):
+    model_config = _shown(bookings=[_BOOKING])
+
     bookings: Annotated[list[BookIn], Field(min_length=1)]
 
 
 class RescheduleIn(Body):
+    model_config = _shown(starts_at="2011-02-06T10:15")
+
     starts_at: Start
     office: Code | None = None
 
 
 class CancelIn(Body):
+    model_config = _shown(reason="سفر")
+
     reason: Line | None = None
 
 
 class OutcomeIn(Body):
+    model_config = _shown(outcome="served")
+
     outcome: Outcome
 
 
 class OfficeIn(Body):
+    model_config = _shown(
+        office="CA-TB-01",
+        name_ar="إدارة الأحوال المدنية بتبوك",
+        name_en="Tabuk Civil Affairs",
+        city_ar="تبوك",
+        city_en="Tabuk",
+        region="TB",
+        section="mixed",
+        counters=6,
+    )
+
     office: Code
     name_ar: Line
     name_en: Line
@@ -137,15 +175,21 @@ class OfficeIn(Body):
 
 
 class LiveIn(Body):
+    model_config = _shown(**{"from": "2011-01-29"})
+
     since: Annotated[Day, Field(alias="from")]
 
 
 class CountersIn(Body):
+    model_config = _shown(**{"from": "2011-02-05", "to": "2011-02-09", "counters": 4})
+
     since: Annotated[DayOrStart, Field(alias="from")]
     until: Annotated[DayOrStart, Field(alias="to")]
     counters: Annotated[int, Field(ge=0, le=1_000)]
 
 
 class PublicationIn(Body):
+    model_config = _shown(**{"from": "2011-02-05", "to": "2011-03-04"})
+
     since: Annotated[Day, Field(alias="from")]
     until: Annotated[Day, Field(alias="to")]

@@ -95,17 +95,6 @@ def reference_hash(canonical: str) -> bytes:
     return sha256(canonical.encode()).digest()
 
 
-def key_files(settings: Settings) -> KeyFiles:
-    keys = settings.keys
-    return KeyFiles(
-        signing=keys.signing_key_file,
-        token=keys.token_key_file,
-        vault=keys.vault_key_file,
-        reference=keys.reference_key_file,
-        command=keys.command_key_file,
-    )
-
-
 def keys_for(settings: Settings, dsn: str) -> Keys:
     """The instance's keys, made if the log is still empty. KeyFileError where they are not those of this log.
 
@@ -114,7 +103,7 @@ def keys_for(settings: Settings, dsn: str) -> Keys:
     """
     with psycopg.connect(dsn) as connection:
         [head] = connection.execute("SELECT position FROM log_head").fetchone() or [0]
-        keys = Keys.open(key_files(settings), create=head == 0)
+        keys = Keys.open(KeyFiles.named_in(settings), create=head == 0)
         [kek] = connection.execute("SELECT kek_id FROM vault.person LIMIT 1").fetchone() or [None]
         booked = connection.execute(
             "SELECT state FROM log WHERE booking IS NOT NULL ORDER BY position LIMIT 1"

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from infra.bootstrap import key_files
-from infra.keys import KeyFileError, Keys
+from infra.keys import KeyFileError, KeyFiles, Keys
 from infra.migrate import MigrationRefused, pending
 from infra.postgres import DatabaseUnavailable, database
 from infra.settings import Settings, SettingsError
@@ -37,7 +36,7 @@ def examine() -> list[Finding]:
 
 
 def _keys(settings: Settings) -> Iterator[Finding]:
-    files = key_files(settings)
+    files = KeyFiles.named_in(settings)
     paths = [files.signing, files.token, files.vault, files.reference, files.command]
     if not any(path.exists() for path in paths):
         yield Finding("keys", "none yet: they are made by the first start")

@@ -19,6 +19,8 @@ from typing import Final, Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from infra.settings import Settings
+
 SECRET_BYTES: Final = 32
 COMMAND_ID_BYTES: Final = 16
 
@@ -43,6 +45,17 @@ class KeyFiles:
     vault: Path
     reference: Path
     command: Path
+
+    @classmethod
+    def named_in(cls, settings: Settings) -> Self:
+        keys = settings.keys
+        return cls(
+            signing=keys.signing_key_file,
+            token=keys.token_key_file,
+            vault=keys.vault_key_file,
+            reference=keys.reference_key_file,
+            command=keys.command_key_file,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,7 @@ class _SideView:
             self._work.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(self.schema, table)))
 
     def take_place(self, lock: Connection[TupleRow]) -> None:
-        """In the transaction that holds the live view's lock: who waits for it then finds the new tables by the old name."""
+        """In the transaction that holds the live view's lock: who waits for it then finds the new tables."""
         live = live_schema(self._view)
         rename = sql.SQL("ALTER SCHEMA {} RENAME TO {}")
         if _tables(lock, live):

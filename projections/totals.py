@@ -161,6 +161,7 @@ class Total(NamedTuple):
     no_show: int
 
 
+NARROWING = ("office", "service", "sector", "region", "channel")
 _DIMENSIONS = {
     "office": sql.SQL("counted.office"),
     "service": sql.SQL("counted.service"),
@@ -173,7 +174,7 @@ _DIMENSIONS = {
 }
 _TOTALS = sql.SQL(
     """
-    SELECT {by}{live},
+    SELECT {by} {live},
            coalesce(sum(made), 0)::bigint, coalesce(sum(cancelled), 0)::bigint,
            coalesce(sum(rescheduled), 0)::bigint, coalesce(sum(served), 0)::bigint,
            coalesce(sum(not_completed), 0)::bigint, coalesce(sum(no_show), 0)::bigint
@@ -181,10 +182,10 @@ _TOTALS = sql.SQL(
     LEFT JOIN view_catalogue.office ON office.office = counted.office
     LEFT JOIN view_catalogue.service ON service.service = counted.service
     WHERE {where}
-    GROUP BY {group}
-    ORDER BY {group}
+    {group}
     """
 )
+_LIVE = sql.SQL("coalesce(sum(confirmed) FILTER (WHERE ends_at > %(now)s), 0)::bigint")
 
 
 def totals(
@@ -198,31 +199,40 @@ def totals(
 ) -> Sequence[Total]:
     """Counts grouped by any of `_DIMENSIONS`; by none, one row. The dates are the visit's, or those of `made_date`.
 
-    `only` narrows office, service, sector, region, channel. Raises ValueError for what cannot be asked.
+    `only`: names of NARROWING and the values wanted. Raises ValueError for what cannot be asked.
     """
-    unknown = [name for name in (*by, *only) if name not in _DIMENSIONS]
-    if unknown or len(set(by)) != len(by):
-        raise ValueError(f"totals are grouped by each of {', '.join(_DIMENSIONS)} at most once, not by {', '.join(by)}")
+    _refuse_unaskable(by, only)
     by_made_date = "made_date" in by
-    if by_made_date and ("date" in by or "hour" in by):
-        raise ValueError("made_date is the day something was done, date and hour are the visit's: ask for them apart")
     day = _DIMENSIONS["made_date" if by_made_date else "date"]
-    where: list[sql.Composable] = [sql.SQL("true")]
-    where += [sql.SQL("{} = ANY({})").format(_DIMENSIONS[name], list(wanted)) for name, wanted in only.items()]
+    where = [sql.SQL("{} = ANY({})").format(_DIMENSIONS[name], sql.Placeholder(name)) for name in only]
     if date_from is not None:
-        where.append(sql.SQL("{} >= {}").format(day, date_from))
+        where.append(sql.SQL("{} >= %(date_from)s").format(day))
     if date_to is not None:
-        where.append(sql.SQL("{} <= {}").format(day, date_to))
-    live = "coalesce(sum(confirmed) FILTER (WHERE ends_at > {}), 0)::bigint"
+        where.append(sql.SQL("{} <= %(date_to)s").format(day))
+    groups = sql.SQL(", ").join(_DIMENSIONS[name] for name in by)
     query = _TOTALS.format(
-        by=sql.SQL("").join(sql.SQL("{}, ").format(_DIMENSIONS[name]) for name in by),
-        live=sql.SQL("NULL") if by_made_date else sql.SQL(live).format(now),
+        by=sql.SQL("{},").format(groups) if by else sql.SQL(""),
+        live=sql.SQL("NULL::bigint") if by_made_date else _LIVE,
         table=sql.Identifier("done" if by_made_date else "visit"),
-        where=sql.SQL(" AND ").join(where),
-        group=sql.SQL(", ").join(_DIMENSIONS[name] for name in by) if by else sql.SQL("()"),
+        where=sql.SQL(" AND ").join(where) if where else sql.SQL("true"),
+        group=sql.SQL("GROUP BY {} ORDER BY {}").format(groups, groups) if by else sql.SQL(""),
     )
-    rows = connection.execute(query).fetchall()
+    asked = {name: list(wanted) for name, wanted in only.items()}
+    rows = connection.execute(query, asked | {"now": now, "date_from": date_from, "date_to": date_to}).fetchall()
     return [Total(dict(zip(by, row, strict=False)), *row[len(by) :]) for row in rows]
+
+
+def _refuse_unaskable(by: Sequence[str], only: Collection[str]) -> None:
+    for name in by:
+        if name not in _DIMENSIONS:
+            raise ValueError(f"there is no grouping by {name}: ask for some of {', '.join(_DIMENSIONS)}")
+        if by.count(name) > 1:
+            raise ValueError(f"{name} is asked for twice")
+    for name in only:
+        if name not in NARROWING:
+            raise ValueError(f"totals cannot be narrowed by {name}: only by {', '.join(NARROWING)}")
+    if "made_date" in by and ("date" in by or "hour" in by):
+        raise ValueError("made_date is the day something was done, date and hour are the visit's: ask for them apart")
 
 
 def running_count(connection: Connection[TupleRow]) -> int:

@@ -20,6 +20,3 @@ def export(path: Path) -> None:
     with opened_database() as (_, found):
         exported = export_log(found.dsn, path)
     click.echo(f"{exported.events} events in {exported.seconds:.1f} s; root {exported.root}")
-
-
-COMMANDS = (audit,)

@@ -1,19 +1,12 @@
-"""serve, migrate, catalogue load, token, settings, doctor."""
-
-import time
+"""serve, migrate, catalogue load, doctor."""
 
 import click
 
-from domain.identifiers import InvalidNumber, parse_number
 from infra import doctor as examination
-from infra.bootstrap import key_files
-from infra.cli.opening import Failure, opened_database, opened_instance
-from infra.keys import Keys
+from infra.cli.opening import opened_database, opened_instance
 from infra.migrate import migrate as apply_migrations
 from infra.processes import prepare, refuse_used_port, web_links
 from infra.processes import serve as run_server
-from infra.settings import Settings
-from infra.tokens import Role, TokenScopeError, issue
 
 
 @click.command()
@@ -50,39 +43,6 @@ def load() -> None:
 
 
 @click.command()
-@click.option("--role", required=True, type=click.Choice([role.value for role in Role]))
-@click.option("--office", help="Office id, for kiosk, staff and manager.")
-@click.option("--region", help="Region code, for a manager of a region.")
-@click.option("--number", help="Beneficiary number, for a citizen.")
-def token(role: str, office: str | None, region: str | None, number: str | None) -> None:
-    """A bearer token of this instance's own issuer, alone on the last line."""
-    settings = Settings.load()
-    keys = Keys.open(key_files(settings))
-    try:
-        lookup = keys.number_lookup(parse_number(number).digits) if number else None
-        text = issue(
-            keys,
-            Role(role),
-            office=office,
-            region=region,
-            number_lookup=lookup,
-            lifetime_s=settings.callers.token_lifetime_s,
-            now=time.time(),
-        )
-    except (TokenScopeError, InvalidNumber) as error:
-        raise Failure(str(error)) from error
-    click.echo(text)
-
-
-@click.command()
-def settings() -> None:
-    """Every setting with its meaning, its value and its default."""
-    for setting in Settings.load().describe():
-        click.echo(f"{setting.variable}={setting.value}")
-        click.echo(f"    {setting.meaning} (default: {setting.default or 'empty'})")
-
-
-@click.command()
 def doctor() -> None:
     """Check this installation, in one screen."""
     findings = examination.examine()
@@ -90,6 +50,3 @@ def doctor() -> None:
         click.echo(f"{finding.mark} {finding.what}: {finding.said}")
     if any(finding.is_wrong for finding in findings):
         raise SystemExit(1)
-
-
-COMMANDS = (serve, migrate, catalogue, token, settings, doctor)

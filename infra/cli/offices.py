@@ -7,7 +7,8 @@ import click
 
 from domain.commands import AnnounceLiveDate, PublishDay
 from infra.bootstrap import OPERATOR
-from infra.cli.opening import Day, Failure, now, opened_instance
+from infra.cli.failures import Failure
+from infra.cli.opening import Day, now, opened_instance
 
 DAYS_MAX = 400
 
@@ -51,6 +52,3 @@ def live(office: str, first: date) -> None:
     if receipt.refusal is not None:
         raise Failure(receipt.refusal.detail)
     click.echo(f"{office} takes bookings from {first} (position {receipt.position})")
-
-
-COMMANDS = (publish, live)

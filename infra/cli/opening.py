@@ -11,13 +11,10 @@ import psycopg
 
 from infra import logs
 from infra.bootstrap import Instance, open_instance
+from infra.cli.failures import Failure
 from infra.postgres import Database, database
 from infra.processes import prepare
 from infra.settings import Settings
-
-
-class Failure(Exception):
-    """Why a command could not do its work, in one sentence with a way out."""
 
 
 @contextmanager

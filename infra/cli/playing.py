@@ -5,8 +5,9 @@ from pathlib import Path
 
 import click
 
-from infra.cli.opening import Day, Failure, opened_database, opened_instance
-from infra.clinic import ClinicFileError, import_clinic
+from infra.cli.failures import Failure
+from infra.cli.opening import Day, opened_database, opened_instance
+from infra.clinic import import_clinic
 from infra.demo import demo as play_demo
 from infra.importing import import_lines
 from infra.playing import Progress
@@ -26,10 +27,7 @@ def demo(bookings: int, clinic: Path | None, then_exit: bool) -> None:
         if not then_exit:
             refuse_used_port(settings)
         with Progress() as progress:
-            try:
-                summary = play_demo(settings, found, bookings=bookings, clinic=clinic, on_progress=progress)
-            except ClinicFileError as error:
-                raise Failure(str(error)) from error
+            summary = play_demo(settings, found, bookings=bookings, clinic=clinic, on_progress=progress)
         for line in summary.lines():
             click.echo(line)
         if not summary.views_equal_log:
@@ -49,10 +47,7 @@ def import_(file: Path | None, clinic: Path | None) -> None:
         raise click.UsageError("name either a FILE or --clinic ZIP")
     with opened_instance() as instance, Progress() as progress:
         if clinic is not None:
-            try:
-                lines = import_clinic(instance, clinic, on_progress=progress).lines()
-            except ClinicFileError as error:
-                raise Failure(str(error)) from error
+            lines = import_clinic(instance, clinic, on_progress=progress).lines()
         else:
             assert file is not None
             lines = import_lines(instance, file, on_progress=progress).lines()
@@ -70,6 +65,3 @@ def simulate(since: date, bookings: int, seed: int) -> None:
         played = play_story(instance, since=since, bookings=bookings, seed=seed, on_progress=progress)
     for line in played.lines():
         click.echo(line)
-
-
-COMMANDS = (demo, import_, simulate)

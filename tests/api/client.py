@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 from uuid import uuid4
@@ -224,9 +224,9 @@ def new_key() -> str:
     return f"{uuid4().hex}-{next(_keys)}"
 
 
-def start_after(n: int, day: date = MONDAY.date()) -> datetime:
-    """The n-th start of a day: 24 of them, from 08:00."""
-    return datetime.combine(day, MONDAY.timetz()) + timedelta(minutes=15 * n)
+def start_after(n: int) -> datetime:
+    """The n-th start of Monday, of 24; then those of no day, and from 96 on Tuesday's."""
+    return MONDAY + timedelta(minutes=15 * n)
 
 
 def ndjson(*lines: dict[str, Any] | bytes) -> bytes:

@@ -4,7 +4,7 @@ import icalendar
 import pytest
 
 from domain.calendar import RIYADH
-from tests.api.client import ADVANCE, MONDAY, booking, new_number, start_after
+from tests.api.client import ADVANCE, booking, new_number, start_after
 
 DAY = timedelta(days=1)
 
@@ -92,9 +92,7 @@ def test_a_moved_booking_keeps_its_reference_and_gives_its_place_back(api):
     office = api.given_an_office()
     booked = api.given_a_booking(office)
 
-    response = api.post(
-        f"/v1/bookings/{booked['reference']}/reschedule", {"starts_at": start_after(4).isoformat()}
-    )
+    response = api.post(f"/v1/bookings/{booked['reference']}/reschedule", {"starts_at": start_after(4).isoformat()})
 
     moved = response.json()
     assert response.status_code == 200
@@ -236,9 +234,7 @@ def test_a_calendar_entry_follows_the_booking(api):
     moved = api.post(f"{path}/reschedule", {"starts_at": start_after(1).isoformat()}).json()
     after = read_own_write(api, f"{path}/calendar.ics", moved)
 
-    first, second = (
-        icalendar.Calendar.from_ical(response.content).walk("VEVENT")[0] for response in (before, after)
-    )
+    first, second = (icalendar.Calendar.from_ical(response.content).walk("VEVENT")[0] for response in (before, after))
 
     assert before.headers["content-type"] == "text/calendar; charset=utf-8"
     assert first["UID"] == second["UID"] == f"{booked['booking']}@mawid"

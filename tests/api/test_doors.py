@@ -137,7 +137,9 @@ def test_the_door_leaves_other_methods_to_fastapi(api, path):
     assert response.headers["allow"] == ", ".join(sorted(served))
 
 
-@pytest.mark.parametrize("path", ["/v1/bookings/", "/v1/bookings//cancel", "/v1/Bookings", "/v1/bookings/a/b/cancel", "/v2"])
+@pytest.mark.parametrize(
+    "path", ["/v1/bookings/", "/v1/bookings//cancel", "/v1/Bookings", "/v1/bookings/a/b/cancel", "/v2"]
+)
 def test_an_address_that_is_none_is_not_found(api, path):
     response = api.post(path, {})
 

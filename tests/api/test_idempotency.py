@@ -197,9 +197,7 @@ def test_twins_in_flight_get_one_answer(api):
     assert sorted("idempotency-replayed" in answer.headers for answer in answers) == [False] + [True] * 7
 
 
-@pytest.mark.parametrize(
-    "key", [None, b"", b"k" * 256, b"k\x7f", b"k\tk", "مفتاح".encode(), b"k\xe9"], ids=repr
-)
+@pytest.mark.parametrize("key", [None, b"", b"k" * 256, b"k\x7f", b"k\tk", "مفتاح".encode(), b"k\xe9"], ids=repr)
 def test_a_command_without_a_usable_key_is_refused(api, key):
     headers = {"Mawid-Now": ADVANCE.isoformat()} | ({} if key is None else {"Idempotency-Key": key})
 
@@ -208,7 +206,7 @@ def test_a_command_without_a_usable_key_is_refused(api, key):
     assert (response.status_code, response.json()["type"]) == (400, "/problems/idempotency-key-missing")
 
 
-@pytest.mark.parametrize("key", ["k" * 255, " ", "!\"#~ []{}", "a"])
+@pytest.mark.parametrize("key", ["k" * 255, " ", '!"#~ []{}', "a"])
 def test_a_key_is_any_printable_ascii(api, key):
     assert api.book(api.given_an_office(), by=api.token("kiosk", office="CA-TB-01"), key=key).status_code != 400
 

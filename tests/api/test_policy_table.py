@@ -24,7 +24,7 @@ ANYBODY |= {"/v1/statistics/running-count", "/v1/milestones", "/health/live", "/
 def test_without_a_token_one_reads_what_the_contract_names(api):
     open_rows = {path for (method, path), row in TABLE.items() if row.roles is None and method == "GET"}
 
-    assert ANYBODY <= open_rows
+    assert open_rows >= ANYBODY
     assert {path for path in open_rows - ANYBODY if path.startswith("/v1/")} == set()
     assert not [method for (method, _), row in TABLE.items() if row.roles is None and method != "GET"]
 
@@ -201,7 +201,9 @@ def test_a_desk_moves_a_booking_within_its_own_office_only(api):
     assert api.post(path, {"starts_at": start_after(1).isoformat(), "office": here}, by=by).status_code == 200
 
 
-@pytest.mark.parametrize("by", ["another citizen", "another office's kiosk", "another office's staff", "another region"])
+@pytest.mark.parametrize(
+    "by", ["another citizen", "another office's kiosk", "another office's staff", "another region"]
+)
 @pytest.mark.parametrize("named_by", ["booking", "reference"])
 def test_a_foreign_booking_is_answered_as_one_that_does_not_exist(api, by, named_by):
     here, there, number = api.given_an_office(), api.given_an_office(region="RD"), new_number()
@@ -230,7 +232,9 @@ def test_a_foreign_booking_is_answered_as_one_that_does_not_exist(api, by, named
         assert set(foreign.headers) == set(missing.headers)
 
 
-@pytest.mark.parametrize("name", ["x", "7M4K-92QX-R3TB-A", "7M4K-92QX-R3TB", "' OR 1=1 --", "\u202e", "a" * 5000, "%00"])
+@pytest.mark.parametrize(
+    "name", ["x", "7M4K-92QX-R3TB-A", "7M4K-92QX-R3TB", "' OR 1=1 --", "\u202e", "a" * 5000, "%00"]
+)
 def test_what_is_no_reference_is_answered_like_an_unknown_one(api, name):
     unknown = api.post("/v1/bookings/0000-0000-0000-0/cancel", {})
 

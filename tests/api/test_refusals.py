@@ -84,9 +84,7 @@ def test_an_office_takes_bookings_from_midnight_of_its_live_date(api):
     office = api.given_an_office(live_from="2011-01-02")
     midnight = datetime(2011, 1, 2, tzinfo=RIYADH)
 
-    refused(
-        api.book(office, at=midnight - MICROSECOND), "office-not-live", office=office, live_from="2011-01-02"
-    )
+    refused(api.book(office, at=midnight - MICROSECOND), "office-not-live", office=office, live_from="2011-01-02")
     assert api.book(office, at=midnight).status_code == 201
 
 
@@ -313,7 +311,9 @@ def test_a_booking_is_cancelled_before_its_start_and_not_at_it(api):
     booked = api.given_a_booking(api.given_an_office())
     path = f"/v1/bookings/{booked['reference']}/cancel"
 
-    refused(api.post(path, {}, at=MONDAY), "too-late-to-cancel", booking=booked["booking"], starts_at=MONDAY.isoformat())
+    refused(
+        api.post(path, {}, at=MONDAY), "too-late-to-cancel", booking=booked["booking"], starts_at=MONDAY.isoformat()
+    )
     assert api.post(path, {}, at=MONDAY - MICROSECOND).status_code == 200
 
 

@@ -1,6 +1,5 @@
 """A real `mawid serve`, as its users start it."""
 
-import os
 import signal
 import socket
 import subprocess
@@ -25,16 +24,15 @@ class Served:
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         limits = {f"MAWID_{name}_REQUESTS_PER_S": "100000" for name in ("CITIZEN", "STAFF", "ADDRESS")}
-        self.environ = {key: value for key, value in os.environ.items() if not key.startswith("MAWID_")}
-        self.environ |= {"MAWID_DATA_DIR": str(data_dir), "MAWID_PORT": str(self.port), "MAWID_CLOCK": "request"}
-        self.environ |= limits | environ
+        told = {"MAWID_DATA_DIR": str(data_dir), "MAWID_PORT": str(self.port), "MAWID_CLOCK": "request"}
+        self._mawid = ["env", *(f"{name}={value}" for name, value in (told | limits | environ).items()), str(MAWID)]
         self._output = data_dir.parent / f"serve-{self.port}.txt"
         self.start()
 
     def start(self) -> None:
         with self._output.open("a") as output:
             self.process = subprocess.Popen(
-                [MAWID, "serve"], env=self.environ, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+                [*self._mawid, "serve"], stdin=subprocess.DEVNULL, stdout=output, stderr=output
             )
         until = time.monotonic() + START_S_MAX
         while not self.is_ready():
@@ -50,13 +48,10 @@ class Served:
 
     def token(self, role: str, **scope: str) -> str:
         options = [part for name, value in scope.items() for part in (f"--{name}", value)]
-        said = subprocess.run(
-            [MAWID, "token", "--role", role, *options], env=self.environ, capture_output=True, text=True, check=True
-        )
-        return said.stdout.splitlines()[-1]
+        return self.run("token", "--role", role, *options).stdout.splitlines()[-1]
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([MAWID, *arguments], env=self.environ, capture_output=True, text=True, check=False)
+        return subprocess.run([*self._mawid, *arguments], capture_output=True, text=True, check=False)
 
     def kill_a_worker(self) -> int:
         """As the kernel's out-of-memory killer would: the worker, not its parent."""

@@ -1,0 +1,30 @@
+"""What a command says when it cannot do its work: one sentence with a way out, not a traceback."""
+
+import sys
+from typing import Final
+
+
+class Failure(Exception):  # noqa: N818 - what became of a command
+    """The sentence itself."""
+
+
+#: Errors whose text is such a sentence, by module and name: so that no command imports another's parts to fail.
+_SENTENCES: Final = (
+    ("infra.settings", "SettingsError"),
+    ("infra.postgres.unavailable", "DatabaseUnavailable"),
+    ("infra.keys", "KeyFileError"),
+    ("infra.migrate", "MigrationRefused"),
+    ("infra.processes", "PortInUse"),
+    ("infra.clinic_file", "ClinicFileError"),
+)
+
+
+def sentence_of(error: Exception) -> str | None:
+    """None: a fault of ours, to be seen whole."""
+    if isinstance(error, Failure):
+        return str(error)
+    for module, name in _SENTENCES:
+        kind = getattr(sys.modules.get(module), name, None)
+        if kind is not None and isinstance(error, kind):
+            return str(error)
+    return None

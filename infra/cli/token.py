@@ -1,0 +1,44 @@
+"""token, settings: what needs no database."""
+
+import time
+
+import click
+
+from domain.identifiers import InvalidNumber, parse_number
+from infra.cli.failures import Failure
+from infra.keys import KeyFiles, Keys
+from infra.settings import Settings
+from infra.tokens import Role, TokenScopeError, issue
+
+
+@click.command()
+@click.option("--role", required=True, type=click.Choice([role.value for role in Role]))
+@click.option("--office", help="Office id, for kiosk, staff and manager.")
+@click.option("--region", help="Region code, for a manager of a region.")
+@click.option("--number", help="Beneficiary number, for a citizen.")
+def token(role: str, office: str | None, region: str | None, number: str | None) -> None:
+    """A bearer token of this instance's own issuer, alone on the last line."""
+    settings = Settings.load()
+    keys = Keys.open(KeyFiles.named_in(settings))
+    try:
+        lookup = keys.number_lookup(parse_number(number).digits) if number else None
+        text = issue(
+            keys,
+            Role(role),
+            office=office,
+            region=region,
+            number_lookup=lookup,
+            lifetime_s=settings.callers.token_lifetime_s,
+            now=time.time(),
+        )
+    except (TokenScopeError, InvalidNumber) as error:
+        raise Failure(str(error)) from error
+    click.echo(text)
+
+
+@click.command()
+def settings() -> None:
+    """Every setting with its meaning, its value and its default."""
+    for setting in Settings.load().describe():
+        click.echo(f"{setting.variable}={setting.value}")
+        click.echo(f"    {setting.meaning} (default: {setting.default or 'empty'})")

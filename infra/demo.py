@@ -1,0 +1,96 @@
+"""`mawid demo`: from an empty database to bookings, views that follow them, and free places to book from today on."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import psycopg
+
+from domain.calendar import RIYADH, hijri, local_date
+from domain.commands import PublishDay
+from infra import catalogue
+from infra.bootstrap import OPERATOR, Instance, open_instance, views_for
+from infra.catalogue_loading import load_catalogue
+from infra.clinic import import_clinic
+from infra.migrate import migrate
+from infra.playing import OnProgress, Played, play
+from infra.postgres import Database
+from infra.settings import Settings
+from infra.simulate import CATALOGUE_AT, simulate
+from projections.follow import Follower
+from projections.log import head
+from projections.milestones import Ladder, ladder
+from projections.rebuild import Rebuilt, self_check
+
+DAYS_PUBLISHED = 14
+
+
+@dataclass(frozen=True)
+class DemoSummary:
+    played: Sequence[str]  # what became of the bookings that were played in
+    events: int
+    bookings: int
+    offices_published: int
+    ladder: Ladder
+    checks: Sequence[Rebuilt]
+    played_s: float
+    seconds: float
+
+    @property
+    def views_equal_log(self) -> bool:
+        return all(check.equal for check in self.checks)
+
+    def lines(self) -> Iterator[str]:
+        yield from self.played
+        yield f"offices with {DAYS_PUBLISHED} days published from today: {self.offices_published}"
+        yield f"events {self.events}, bookings {self.bookings}, running count {self.ladder.count}"
+        if self.ladder.milestones:
+            last = self.ladder.milestones[-1]
+            day = local_date(last.at)
+            yield f"last milestone {last.threshold}: booking {last.booking} on {day} ({hijri(day)}), next {self.ladder.next}"
+        if self.views_equal_log:
+            yield f"self-check: the {len(self.checks)} views equal the log"
+        for check in self.checks:
+            if not check.equal:
+                yield f"self-check: {check.view} DIFFERS from the log: {check.difference}"
+        yield f"{self.seconds:.1f} s in all, {self.played_s:.1f} s of them for the bookings"
+
+
+def demo(
+    settings: Settings,
+    database: Database,
+    *,
+    bookings: int = 20_000,
+    clinic: Path | None = None,
+    on_progress: OnProgress | None = None,
+) -> DemoSummary:
+    """Plays the story up to a running count of `bookings`, or the clinic file instead. Again: what is there stays."""
+    started = time.monotonic()
+    migrate(database.dsn)
+    views = views_for(settings, database.dsn)
+    with (
+        open_instance(settings, database.dsn) as instance,
+        Follower(database.dsn, views, page_events_max=settings.views.follow_events_max) as follower,
+    ):
+        load_catalogue(instance, CATALOGUE_AT)
+        if clinic is not None:
+            played = list(import_clinic(instance, clinic, on_progress=on_progress).lines())
+        else:
+            played = list(simulate(instance, bookings=bookings, on_progress=on_progress).lines())
+        played_s = time.monotonic() - started
+        offices = publish_ahead(instance, datetime.now(RIYADH), on_progress)
+        follower.catch_up()
+    checks = self_check(database.dsn, views)
+    with psycopg.connect(database.dsn, autocommit=True) as connection:
+        return DemoSummary(
+            played=played,
+            events=head(connection),
+            bookings=_bookings(connection),
+            offices_published=offices,
+            ladder=ladder(connection),
+            checks=checks,
+            played_s=played_s,
+            seconds=time.monotonic() - started,
+        )

@@ -1,0 +1,176 @@
+"""Histories as the domain makes them: commands decided one after another, and the facts they became, numbered."""
+
+import random
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, time, timedelta
+from itertools import count
+from typing import Any
+
+from domain import commands
+from domain.calendar import RIYADH
+from domain.commands import Beneficiary, Caller, Command
+from domain.decisions import decide, needs_of
+from domain.errors import Refused
+from domain.events import Fact
+from domain.opening_hours import Calendar, Holiday
+from domain.policy import Policy
+from domain.state import State
+
+OPERATOR = Caller(role="operator", subject="operator")
+EVE = datetime(2011, 2, 1, 9, tzinfo=RIYADH)  # a Tuesday
+WORKDAYS = (date(2011, 2, 5), date(2011, 2, 6))
+WEEKEND = date(2011, 2, 4)
+OFFICES = ("CA-TB-01", "CA-RD-01")
+SERVICES = {"SV-CA-02": 15, "SV-CA-01": 30, "SV-PP-01": 45}
+CHANNELS = ("portal", "kiosk", "sms", "counter")
+FIRST_START = time(8)
+USUAL = Calendar([])
+HOLIDAY = Calendar([Holiday("closure", "عيد", "Eid", WORKDAYS[0], WORKDAYS[0], None)])
+
+Facts = list[tuple[int, Fact]]
+
+
+class Story:
+    """Two offices of two counters, three services, two open days and a closed one."""
+
+    def __init__(self, offices: Sequence[str] = OFFICES, days: Sequence[date] = (*WORKDAYS, WEEKEND)) -> None:
+        people = count(1)
+        self.state = State(
+            calendar=USUAL, policy=Policy(), reference_key="k1", new_person=lambda: f"person-{next(people)}"
+        )
+        self.facts: Facts = []
+        self.bookings: list[str] = []
+        self._keys = count(1)
+        for region in ("TB", "RD"):
+            self.do(commands.RegisterRegion, region=region, name_ar=f"منطقة {region}", name_en=region)
+        for service, minutes in SERVICES.items():
+            self.do(
+                commands.RegisterService,
+                service=service,
+                sector="passports" if "PP" in service else "civil_affairs",
+                name_ar="خدمة",
+                name_en=service,
+                audience="both",
+                minutes=minutes,
+                electronic=True,
+                needs_visit=True,
+                border_number=False,
+                documents="",
+            )
+        for office in offices:
+            self.do(
+                commands.RegisterOffice,
+                office=office,
+                name_ar=f"مكتب {office}",
+                name_en=office,
+                city_ar="مدينة",
+                city_en="City",
+                region=office[3:5],
+                section="mixed",
+                counters=2,
+                sectors=("civil_affairs", "passports"),
+            )
+            self.do(commands.AnnounceLiveDate, office=office, live_from=EVE.date())
+            for day in days:
+                self.do(commands.PublishDay, office=office, day=day)
+
+    def do(self, kind: type[Command], *, at: datetime = EVE, **asked: Any) -> list[Fact]:
+        """The facts the command became; none when it is refused."""
+        key = next(self._keys).to_bytes(16, "big")
+        return self.decide(kind(command_id=key, fingerprint=key, caller=OPERATOR, at=at, **asked))
+
+    def decide(self, command: Command) -> list[Fact]:
+        while lacking := self.state.lacking(needs_of(command, self.state)):
+            self.state.introduce(lacking.lookups, {})
+            self.state.load(lacking, [])  # whatever has facts is in the state already: it saw every one of them
+        try:
+            made = decide(command, self.state).facts
+        except Refused:
+            return []
+        first = len(self.facts) + 1
+        self.facts += zip(count(first), made, strict=False)
+        return made
+
+    def book(self, number: int, *, office: str, service: str, starts_at: datetime, **asked: Any) -> list[Fact]:
+        booking = f"booking-{next(self._keys)}"
+        asked = {"channel": "portal"} | asked
+        made = self.do(
+            commands.Book,
+            booking=booking,
+            office=office,
+            service=service,
+            starts_at=starts_at,
+            beneficiary=person(number),
+            **asked,
+        )
+        if made:
+            self.bookings.append(booking)
+        return made
+
+    def import_visit(self, number: int, *, office: str, starts_at: datetime, outcome: str, channel: str) -> None:
+        booking = f"booking-{next(self._keys)}"
+        self.do(
+            commands.ImportVisit,
+            at=starts_at - timedelta(days=1),
+            booking=booking,
+            office=office,
+            service="SV-CA-01",
+            starts_at=starts_at,
+            beneficiary=person(number),
+            channel=channel,
+            outcome=outcome,
+            capacity=3,
+        )
+
+
+def person(number: int) -> Beneficiary:
+    return Beneficiary(number=f"{number:010}", kind="citizen", lookup=number.to_bytes(8, "big"))
+
+
+def start(day: date, n: int) -> datetime:
+    """The nth start of a day."""
+    return datetime.combine(day, FIRST_START, RIYADH) + n * timedelta(minutes=15)
+
+
+def play(chance: random.Random, steps: int) -> Story:
+    """A dense little history: everything that can happen to bookings does, in few slots."""
+    story = Story()
+    for _ in range(steps):
+        _step(story, chance)
+    return story
+
+
+def _step(story: Story, chance: random.Random) -> None:
+    office, day = chance.choice(OFFICES), chance.choice(WORKDAYS)
+    starts_at = start(day, chance.randrange(6))
+    booking = chance.choice(story.bookings or ["none"])
+    match chance.choice(
+        ["book"] * 10 + ["move"] * 5 + ["cancel"] * 3 + ["outcome"] * 2 + ["counters", "visit", "publish"]
+    ):
+        case "book":
+            at = EVE + timedelta(minutes=chance.randrange(2000))
+            asked = {"service": chance.choice(list(SERVICES)), "channel": chance.choice(CHANNELS)}
+            story.book(chance.randrange(12), at=at, office=office, starts_at=starts_at, **asked)
+        case "move":
+            at = EVE + timedelta(days=2)
+            story.do(commands.Reschedule, at=at, booking=booking, starts_at=starts_at, office=office)
+        case "cancel":
+            story.do(commands.Cancel, at=EVE + timedelta(days=3), booking=booking)
+        case "outcome":
+            outcome = chance.choice(("served", "not_completed", "no_show"))
+            story.do(commands.RecordOutcome, at=EVE + timedelta(days=8), booking=booking, outcome=outcome)
+        case "counters":
+            until = starts_at + timedelta(minutes=45)
+            story.do(commands.AssignCounters, office=office, since=starts_at, until=until, counters=chance.randrange(4))
+        case "visit":
+            at = start(date(2010, 5, 3), chance.randrange(6)) + timedelta(minutes=7)  # another system's grid
+            told = {"outcome": chance.choice(("served", "no_show")), "channel": chance.choice(CHANNELS)}
+            story.import_visit(chance.randrange(12), office=office, starts_at=at, **told)
+        case "publish":
+            story.state.calendar = chance.choice((USUAL, HOLIDAY))
+            story.do(commands.PublishDay, office=office, day=WORKDAYS[0])
+
+
+def pages(facts: Facts, size: int) -> Iterator[Facts]:
+    for first in range(0, len(facts), size):
+        yield facts[first : first + size]
