@@ -19,7 +19,7 @@ from api.callers import Callers
 from api.command_specs import Spec
 from api.commands import COMMANDS
 from api.door import Door
-from api.edge import App, Edge
+from api.edge import Edge
 from api.metrics import Metrics
 from api.openapi import bulk_extra, command_extra, describe, problem_responses
 from api.policy_table import TABLE, RouteWithoutPolicy
@@ -35,7 +35,7 @@ API_VERSION: Final = "1"
 ROUTERS: Final[tuple[APIRouter, ...]] = (bookings.router, health.router, documentation.router, problem_pages.router)
 
 
-def create_app(services: Services) -> App:
+def create_app(services: Services) -> Edge:
     """Raises RouteWithoutPolicy if the policy table says nothing about a route."""
     callers, references = Callers(services), References(services)
     metrics = Metrics(services.queue_depth)

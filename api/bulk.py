@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, MutableMapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import datetime
 from itertools import islice
 from tempfile import SpooledTemporaryFile
@@ -24,7 +24,7 @@ from domain.ports import Receipt
 PATH: Final = "/v1/commands"
 NDJSON: Final = "application/x-ndjson"
 _TYPES: Final = (NDJSON, "application/ndjson", "application/jsonl")
-#: Lines at the desk together; their answers are sent before the next ones are read.
+#: Lines asked for together, while the answers to as many before them are waited for.
 _LINES_AT_ONCE: Final = 512
 #: A larger body waits on disk: memory stays flat, and the limits are known to be kept before the first line is asked.
 _IN_MEMORY_BYTES_MAX: Final = 1024 * 1024
@@ -72,10 +72,10 @@ class Bulk:
 
     async def _received(self, receive: bodies.Receive) -> IO[bytes]:
         limits = self._services.limits
-        body = SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES_MAX)  # noqa: SIM115 - closed when it is answered
         size = count = 0
         last = b"\n"
-        try:
+        with ExitStack() as unless_whole:
+            body = unless_whole.enter_context(SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES_MAX))
             async for part in bodies.parts(receive):
                 size += len(part)
                 bodies.refuse_larger(size, limits.bulk_body_bytes_max)
@@ -83,20 +83,34 @@ class Bulk:
                 last = part[-1:] or last
                 bodies.refuse_larger(count + (last != b"\n"), limits.bulk_lines_max, "lines")
                 body.write(part)
-        except BaseException:
-            body.close()
-            raise
+            unless_whole.pop_all()
         body.seek(0)
         return body
 
     async def _answers(self, body: IO[bytes], caller: Caller, told: datetime | None) -> AsyncIterator[bytes]:
         with closing(body):
-            numbered = _numbered(body, self._services.limits.bulk_line_bytes_max)
-            while some := list(islice(numbered, _LINES_AT_ONCE)):
-                yield await self._answered(some, caller, told)
+            each = numbered(body, self._services.limits.bulk_line_bytes_max)
+            before: list[_Asked] = []
+            while some := list(islice(each, _LINES_AT_ONCE)):
+                asked = await self._ask_all(some, caller, told)  # while those before are being committed
+                if before:
+                    yield await self._encoded(before, caller)
+                before = asked
+            if before:
+                yield await self._encoded(before, caller)
 
-    async def _answered(self, some: Sequence[tuple[int, bytes | None]], caller: Caller, told: datetime | None) -> bytes:
-        asked = [await self._ask(number, line, caller, told) for number, line in some]
+    async def answers_of(
+        self, some: Sequence[tuple[int, bytes | None]], caller: Caller, told: datetime | None
+    ) -> list[dict[str, Any]]:
+        """All are at the desk before the first is waited for. `told`: the time of lines that have none of their own."""
+        return [await self._answer(each, caller) for each in await self._ask_all(some, caller, told)]
+
+    async def _ask_all(
+        self, some: Sequence[tuple[int, bytes | None]], caller: Caller, told: datetime | None
+    ) -> list[_Asked]:
+        return [await self._ask(number, line, caller, told) for number, line in some]
+
+    async def _encoded(self, asked: Sequence[_Asked], caller: Caller) -> bytes:
         return b"".join([_encode(await self._answer(each, caller)) + b"\n" for each in asked])
 
     async def _ask(self, number: int, line: bytes | None, caller: Caller, told: datetime | None) -> _Asked:
@@ -156,7 +170,7 @@ class Bulk:
         return problem
 
 
-def _numbered(body: IO[bytes], bytes_max: int) -> Iterator[tuple[int, bytes | None]]:
+def numbered(body: IO[bytes], bytes_max: int) -> Iterator[tuple[int, bytes | None]]:
     """Lines with their number from 1, blank ones left out; None in place of one that is too long."""
     number = 0
     while line := body.readline(bytes_max + 1):

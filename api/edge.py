@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from time import perf_counter
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from api.services import Limits
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-App = Callable[[Scope, bodies.Receive, Send], Awaitable[None]]
+App = Callable[[Scope, bodies.Receive, Send], Coroutine[Any, Any, None]]
 
 _SLOW_S: Final = 1.0
 _ALWAYS: Final = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))

@@ -125,6 +125,8 @@ def _complete(operation: dict[str, Any], row: Row, *, is_command: bool) -> None:
         operation["security"] = [{"bearer": []}]
         operation["x-roles"] = sorted(row.roles)
         names += ["unauthenticated", "forbidden"]
+    if not is_command and row.roles is not None:
+        operation.setdefault("parameters", []).append(_NOW)
     for status, response in problem_responses(*names).items():
         known = operation["responses"].get(str(status))
         if known is None or "application/problem+json" not in known.get("content", {}):
@@ -143,7 +145,7 @@ def _parameter(place: str, name: str, text: str, *, required: bool = False) -> d
     return {"in": place, "name": name, "description": text, "required": required, "schema": {"type": "string"}}
 
 
-_NOW: Final = _parameter("header", "Mawid-Now", "The time of the command, where the instance takes it from requests")
+_NOW: Final = _parameter("header", "Mawid-Now", "What time it is, where the instance takes it from requests")
 
 
 def _table_of_problems() -> str:

@@ -2,11 +2,12 @@
 policy table and the router to api/app.py: the guard sees to token, role, rate, clock and unknown parameters.
 """
 
+import re
 from collections.abc import Callable, Coroutine
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import Depends, params
+from fastapi import Depends, Header, params
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.routing import APIRoute
 from starlette.requests import Request
@@ -22,6 +23,7 @@ from api.services import Services
 from domain.commands import Caller
 
 POSITION_MAX = 2**63 - 1
+_POSITION = re.compile(r"[0-9]{1,19}")
 _CALLER = "mawid.caller"
 
 
@@ -70,6 +72,7 @@ def _now(request: Request) -> datetime:
     return time_of_read(request.app.state.services, headers_of(request.scope))
 
 
+_AtLeast = Annotated[str | None, Header(description="A position the answer has to know of: waits up to 2 s for it")]
 TheServices = Annotated[Services, Depends(_services)]
 TheReferences = Annotated[References, Depends(_references)]
 TheCaller = Annotated[Caller, Depends(_caller)]
@@ -79,14 +82,13 @@ TheTime = Annotated[datetime, Depends(_now)]
 def at_least(*names: str) -> params.Depends:
     """The views have seen the position in Mawid-At-Least: `dependencies=[at_least("bookings")]`."""
 
-    async def wait(request: Request) -> None:
-        services: Services = request.app.state.services
-        header = headers_of(request.scope).get(b"mawid-at-least")
-        if header is None:
+    async def wait(services: TheServices, mawid_at_least: _AtLeast = None) -> None:
+        if mawid_at_least is None:
             return
-        if not header.isdigit() or len(header) > 19 or int(header) > POSITION_MAX:  # noqa: PLR2004 - digits of it
+        position = int(mawid_at_least) if _POSITION.fullmatch(mawid_at_least) else POSITION_MAX + 1
+        if position > POSITION_MAX:
             raise problems.invalid("Mawid-At-Least", "is not a position of the log", status=400)
-        if not await views.seen(services, names, int(header), services.limits.at_least_wait_s_max):
+        if not await views.seen(services, names, position, services.limits.at_least_wait_s_max):
             detail = "the answer is not as recent as Mawid-At-Least asks for yet"
             raise Problem("view-behind", detail, headers=[retry_after(1)])
 

@@ -6,7 +6,16 @@ from re import ASCII, fullmatch
 from re import compile as pattern
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    WithJsonSchema,
+)
 
 from domain.identifiers import BOOKABLE_YEARS, parse_number, parse_start
 from domain.mobile import parse_mobile
@@ -92,11 +101,11 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
 
-def _shown(**example: object) -> ConfigDict:
+def _shown(**example: JsonValue) -> ConfigDict:
     return ConfigDict(json_schema_extra={"examples": [example]})
 
 
-_BOOKING: dict[str, object] = {
+_BOOKING: dict[str, JsonValue] = {
     "office": "CA-TB-01",
     "service": "SV-CA-02",
     "starts_at": "2011-02-05T09:00",
@@ -181,7 +190,7 @@ class LiveIn(Body):
 
 
 class CountersIn(Body):
-    model_config = _shown(**{"from": "2011-02-05", "to": "2011-02-09", "counters": 4})
+    model_config = _shown(counters=4, **{"from": "2011-02-05", "to": "2011-02-09"})
 
     since: Annotated[DayOrStart, Field(alias="from")]
     until: Annotated[DayOrStart, Field(alias="to")]

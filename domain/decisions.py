@@ -43,6 +43,18 @@ def needs_of(command: Command, state: State) -> Needs:
     return _RULES[type(command)][0](command, state)
 
 
+def events_of(command: Command) -> int:
+    """About how many events it becomes: what a batch is measured by."""
+    match command:
+        case PublishDay():
+            return 30
+        case AssignCounters():
+            return 100
+        case BookGroup(bookings=bookings):
+            return 2 * len(bookings)
+    return 1
+
+
 def decide(command: Command, state: State) -> Decision:
     """The facts of `command`, already folded into `state`.
 

@@ -13,7 +13,7 @@ from psycopg.rows import TupleRow
 from domain.answers import answer
 from domain.commands import Beneficiary, Command
 from domain.decision import Decision, Note, Sealing
-from domain.decisions import decide, needs_of
+from domain.decisions import decide, events_of, needs_of
 from domain.errors import KeyReused, Refusal, Refused
 from domain.events import Fact
 from domain.ports import Receipt
@@ -49,32 +49,72 @@ class Batch:
         self._seconds_max = limits.batch_ms_max / 1000
         self._refusals_kept = timedelta(hours=limits.refusal_keep_h)
 
-    def take_turn(self, connection: Connection[TupleRow], commands: Sequence[Command]) -> Turn:
-        """Hold the lock, with what these commands need to know already asked for."""
+    def fitting(self, commands: Sequence[Command]) -> Sequence[Command]:
+        """As many of the first as one transaction has room for: a day's publication is some thirty events."""
+        room = self._events_max
+        for index, command in enumerate(commands):
+            room -= events_of(command)
+            if room < 0 and index:
+                return commands[:index]
+        return commands
+
+    def run(self, connection: Connection[TupleRow], commands: Sequence[Command]) -> tuple[Turn, list[Receipt]]:
+        """A turn ready to be committed, and the receipts of the first commands: fewer than given when time was up."""
+        state = self._state
+        needs = self._needs_of(commands)
+        turn = self._take_turn(connection, commands, state.lacking(needs).lookups)
+        known = turn.outcomes
+        if turn.tail or known:
+            needs = self._needs_of([command for command in commands if command.command_id not in known])
+        self._load(turn, commands, needs)
+        return turn, self._decide(turn, commands)
+
+    def _take_turn(self, connection: Connection[TupleRow], commands: Sequence[Command], lookups: set[bytes]) -> Turn:
+        """Hold the lock, knowing what these commands became before, who the numbers are, and what others appended."""
         state = self._state
         asked = Asked(
             after=state.position,
             facts_max=TAIL_EVENTS_MAX,
             command_ids=[command.command_id for command in commands],
             refused_after=datetime.now(UTC) - self._refusals_kept,
-            lookups=list(state.lacking(self._needs_of(commands)).lookups),
+            lookups=list(lookups),
         )
         turn = Turn.take(connection, asked)
         if turn.head - state.position > TAIL_EVENTS_MAX:
             state.forget()
         else:
-            for fact in turn.tail:  # what other processes appended since this one last held the lock
+            for fact in turn.tail:
                 state.apply(fact)
         state.position = turn.head
         state.introduce(asked.lookups, turn.people)
         return turn
 
-    def run(self, turn: Turn, commands: Sequence[Command]) -> list[Receipt]:
-        """Receipts of the first commands; fewer than given when the batch is full of events, or has taken its time."""
-        state, until = self._state, monotonic() + self._seconds_max
-        known = turn.outcomes
-        self._load(turn, [command for command in commands if command.command_id not in known])
+    def _load(self, turn: Turn, commands: Sequence[Command], needs: Needs) -> None:
+        """Until nothing is lacking: a booking has to be read before the slots it stands in are known."""
+        state = self._state
+        while lacking := state.lacking(needs):
+            if lacking.lookups:
+                found = turn.people_of(lacking.lookups)
+                state.introduce(lacking.lookups, found)
+                lacking.persons |= {person for person in found.values() if person not in state.persons}
+            state.load(lacking, turn.facts_for(lacking))
+            if lacking.bookings or any(stream.startswith(("service/", "office/")) for stream in lacking.streams):
+                needs = self._needs_of([command for command in commands if command.command_id not in turn.outcomes])
 
+    def _needs_of(self, commands: Sequence[Command]) -> Needs:
+        needs = Needs()
+        for command in commands:
+            one = needs_of(command, self._state)
+            needs.streams |= one.streams
+            needs.bookings |= one.bookings
+            needs.persons |= one.persons
+            needs.lookups |= one.lookups
+        return needs
+
+    # -- deciding -----------------------------------------------------------------------------------------------------
+
+    def _decide(self, turn: Turn, commands: Sequence[Command]) -> list[Receipt]:
+        state, known, until = self._state, turn.outcomes, monotonic() + self._seconds_max
         facts: list[Fact] = []
         sealings: list[Sealing] = []
         notes: list[Note] = []
@@ -88,7 +128,7 @@ class Batch:
             if command_id in known:
                 receipts.append(_again(command, known[command_id], self._recall(turn, command, known[command_id])))
                 continue
-            if len(facts) >= self._events_max or (receipts and monotonic() > until):
+            if receipts and monotonic() > until:
                 break
             position = turn.head + len(facts)
             try:
@@ -113,28 +153,6 @@ class Batch:
         state.forget_strangers()
         state.position = turn.head
         return receipts
-
-    # -- loading ------------------------------------------------------------------------------------------------------
-
-    def _load(self, turn: Turn, commands: Sequence[Command]) -> None:
-        """Until nothing is lacking: a booking has to be read before the slots it stands in are known."""
-        state = self._state
-        while lacking := state.lacking(self._needs_of(commands)):
-            if lacking.lookups:
-                found = turn.people_of(lacking.lookups)
-                state.introduce(lacking.lookups, found)
-                lacking.persons |= {person for person in found.values() if person not in state.persons}
-            state.load(lacking, turn.facts_for(lacking))
-
-    def _needs_of(self, commands: Sequence[Command]) -> Needs:
-        needs = Needs()
-        for command in commands:
-            one = needs_of(command, self._state)
-            needs.streams |= one.streams
-            needs.bookings |= one.bookings
-            needs.persons |= one.persons
-            needs.lookups |= one.lookups
-        return needs
 
     # -- answering ----------------------------------------------------------------------------------------------------
 

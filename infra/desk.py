@@ -161,7 +161,7 @@ class GroupCommitDesk:
         which the old backend holds until it is gone, so an outcome found there is true, and one not found never will be.
         """
         deadline = time.monotonic() + self._limits.commit_unknown_wait_s_max
-        commands = [ticket.command for ticket in tickets]
+        commands = self._batch.fitting([ticket.command for ticket in tickets])
         attempt = Attempt()
         while True:
             try:
@@ -185,8 +185,7 @@ class GroupCommitDesk:
         connection = self._connected()
         is_committed = False
         try:
-            turn = self._batch.take_turn(connection, commands)
-            receipts = self._batch.run(turn, commands)
+            turn, receipts = self._batch.run(connection, commands)
             attempt.commit_sent = True
             turn.commit()
             is_committed = True

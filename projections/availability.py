@@ -79,7 +79,7 @@ def _publish(days: dict[tuple[str, date], DayPublished], cursor: Cursor[TupleRow
     rows = [(d.office, d.day, bool(d.starts), d.reason, d.name_ar, d.name_en) for d in days.values()]
     cursor.execute(
         """INSERT INTO day (office, day, open, reason, name_ar, name_en)
-           SELECT * FROM unnest(%s::text[], %s::date[], %s::boolean[], %s::text[], %s::text[], %s::text[])
+           SELECT * FROM unnest(%b::text[], %b::date[], %b::boolean[], %b::text[], %b::text[], %b::text[])
            ON CONFLICT (office, day) DO UPDATE
            SET (open, reason, name_ar, name_en) =
                (excluded.open, excluded.reason, excluded.name_ar, excluded.name_en)""",
@@ -91,7 +91,7 @@ def _resize(capacities: dict[Start, tuple[int, bool]], cursor: Cursor[TupleRow])
     rows = [(*start, *capacity) for start, capacity in capacities.items()]
     cursor.execute(
         """INSERT INTO slot (office, starts_at, capacity, withdrawn, taken)
-           SELECT *, 0 FROM unnest(%s::text[], %s::timestamptz[], %s::integer[], %s::boolean[])
+           SELECT *, 0 FROM unnest(%b::text[], %b::timestamptz[], %b::integer[], %b::boolean[])
            ON CONFLICT (office, starts_at) DO UPDATE
            SET (capacity, withdrawn) = (excluded.capacity, excluded.withdrawn)""",
         [list(column) for column in zip(*rows, strict=True)],
@@ -102,7 +102,7 @@ def _take(taken: dict[Start, int], cursor: Cursor[TupleRow]) -> None:
     rows = [(*start, change) for start, change in taken.items()]
     cursor.execute(
         """UPDATE slot SET taken = slot.taken + change.taken
-           FROM unnest(%s::text[], %s::timestamptz[], %s::integer[]) AS change (office, starts_at, taken)
+           FROM unnest(%b::text[], %b::timestamptz[], %b::integer[]) AS change (office, starts_at, taken)
            WHERE slot.office = change.office AND slot.starts_at = change.starts_at""",
         [list(column) for column in zip(*rows, strict=True)],
     )

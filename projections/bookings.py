@@ -75,9 +75,9 @@ def _insert(rows: Sequence[tuple[object, ...]], cursor: Cursor[TupleRow]) -> Non
     cursor.execute(
         """INSERT INTO booking (booking, reference_hash, person, section, booked_at, office, service, channel,
                                 starts_at, ends_at, status, reschedules, last_position)
-           SELECT * FROM unnest(%s::text[], %s::bytea[], %s::text[], %s::text[], %s::timestamptz[], %s::text[],
-                                %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::text[],
-                                %s::integer[], %s::bigint[])""",
+           SELECT * FROM unnest(%b::text[], %b::bytea[], %b::text[], %b::text[], %b::timestamptz[], %b::text[],
+                                %b::text[], %b::text[], %b::timestamptz[], %b::timestamptz[], %b::text[],
+                                %b::integer[], %b::bigint[])""",
         [list(column) for column in zip(*rows, strict=True)],
     )
 
@@ -87,8 +87,8 @@ def _change(rows: Sequence[tuple[object, ...]], cursor: Cursor[TupleRow]) -> Non
         """UPDATE booking SET (office, service, channel, starts_at, ends_at, status, reschedules, last_position) =
                (now.office, now.service, now.channel, now.starts_at, now.ends_at, now.status, now.reschedules,
                 now.last_position)
-           FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[],
-                       %s::text[], %s::integer[], %s::bigint[])
+           FROM unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::timestamptz[], %b::timestamptz[],
+                       %b::text[], %b::integer[], %b::bigint[])
                 AS now (booking, office, service, channel, starts_at, ends_at, status, reschedules, last_position)
            WHERE booking.booking = now.booking""",
         [list(column) for column in zip(*rows, strict=True)],

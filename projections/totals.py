@@ -118,9 +118,9 @@ def _add_visits(visits: Mapping[_VisitKey, list[int]], cursor: Cursor[TupleRow])
     cursor.execute(
         """INSERT INTO visit (office, service, channel, starts_at, ends_at,
                               confirmed, made, cancelled, rescheduled, served, not_completed, no_show)
-           SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[],
-                                %s::integer[], %s::integer[], %s::integer[], %s::integer[], %s::integer[],
-                                %s::integer[], %s::integer[])
+           SELECT * FROM unnest(%b::text[], %b::text[], %b::text[], %b::timestamptz[], %b::timestamptz[],
+                                %b::integer[], %b::integer[], %b::integer[], %b::integer[], %b::integer[],
+                                %b::integer[], %b::integer[])
            ON CONFLICT (office, service, channel, starts_at, ends_at) DO UPDATE
            SET confirmed = visit.confirmed + excluded.confirmed, made = visit.made + excluded.made,
                cancelled = visit.cancelled + excluded.cancelled,
@@ -136,8 +136,8 @@ def _add_done(done: Mapping[_DoneKey, list[int]], cursor: Cursor[TupleRow]) -> N
     cursor.execute(
         """INSERT INTO done (office, service, channel, made_date,
                              made, cancelled, rescheduled, served, not_completed, no_show)
-           SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::date[], %s::integer[], %s::integer[],
-                                %s::integer[], %s::integer[], %s::integer[], %s::integer[])
+           SELECT * FROM unnest(%b::text[], %b::text[], %b::text[], %b::date[], %b::integer[], %b::integer[],
+                                %b::integer[], %b::integer[], %b::integer[], %b::integer[])
            ON CONFLICT (office, service, channel, made_date) DO UPDATE
            SET made = done.made + excluded.made, cancelled = done.cancelled + excluded.cancelled,
                rescheduled = done.rescheduled + excluded.rescheduled, served = done.served + excluded.served,

@@ -26,7 +26,7 @@ MONDAY = datetime(2011, 1, 3, 8, tzinfo=RIYADH)
 DAYS = ("2011-01-03", "2011-01-04")
 
 #: id → what differs from a service of 15 minutes for everybody
-SERVICES = {
+SERVICES: dict[str, dict[str, Any]] = {
     "SV-CA-01": {},
     "SV-CA-02": {},
     "SV-CA-03": {},

@@ -1,6 +1,7 @@
-"""Whatever comes in: an answer of the 4xx kind that names the field, nothing written, and nothing of the input repeated."""
+"""Whatever comes in: a 4xx answer that names the field, nothing written, and nothing of the input repeated."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -68,7 +69,7 @@ def test_a_body_cut_anywhere_is_refused(api, end):
     assert refused_field(asked(api, "/v1/bookings", json.dumps(GOOD).encode()[:end])) == "body"
 
 
-WRONG = [
+WRONG: list[Any] = [
     None,
     1,
     1.5,

@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import Any
 
 import pytest
 
@@ -9,15 +10,15 @@ from api.commands import COMMANDS
 from api.policy_table import TABLE
 from tests.api.client import ADVANCE, booking, ndjson, new_key, start_after
 
-PROBLEMS_OF_FORM = {
+PROBLEMS_OF_FORM: dict[str, dict[str, Any]] = {
     "no token": {"by": ""},
     "a token of nobody": {"by": "nonsense"},
     "no key": {"key": ""},
     "no time": {"at": ""},
     "a time without offset": {"at": "2011-01-01T09:00:00"},
     "a parameter": {"query": "?x=1"},
-    "another type": {"type": "text/plain"},
-    "no type": {"type": ""},
+    "another type": {"kind": "text/plain"},
+    "no type": {"kind": ""},
     "no JSON": {"body": b"{"},
     "a list": {"body": b"[]"},
     "an unknown field": {"body": b'{"x": 1}'},
@@ -33,12 +34,12 @@ def inner(api):
     return api.app._inner._inner
 
 
-def ask(api, app, path, *, by=None, key=None, at=None, query="", type="application/json", body=b"{}"):
+def ask(api, app, path, *, by=None, key=None, at=None, query="", kind="application/json", body=b"{}"):
     told = {
         "Authorization": f"Bearer {api.operator if by is None else by}" if by != "" else "",
         "Idempotency-Key": new_key() if key is None else key,
         "Mawid-Now": ADVANCE.isoformat() if at is None else at,
-        "Content-Type": type,
+        "Content-Type": kind,
     }
     headers = {name: value for name, value in told.items() if value}
     return api.call("POST", path + query, app=app, headers=headers, content=body)
@@ -89,7 +90,7 @@ def test_both_doors_know_the_same_roles(api, inner, spec, role):
 def test_what_one_door_did_the_other_replays(api, inner, first):
     office = api.given_an_office()
     doors = [None, inner] if first == "door" else [inner, None]
-    bodies = {
+    bodies: dict[str, Any] = {
         "/v1/bookings": booking(office),
         f"/v1/bookings/{api.given_a_booking(office, start=start_after(3))['reference']}/reschedule": {
             "starts_at": start_after(4).isoformat()
@@ -120,7 +121,7 @@ def test_both_doors_carry_out_a_bulk_alike(api, inner):
 
 @pytest.mark.parametrize("fault", ["another type", "a parameter", "no token", "a token of nobody"])
 def test_both_doors_refuse_a_bulk_alike(api, inner, fault):
-    told = {"type": "application/x-ndjson", "body": b""} | PROBLEMS_OF_FORM[fault]
+    told = {"kind": "application/x-ndjson", "body": b""} | PROBLEMS_OF_FORM[fault]
 
     through_the_door, through_fastapi = (ask(api, app, "/v1/commands", **told) for app in (None, inner))
 

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from api.services import Limits
 from domain.ports import OutcomeUnknown, Overloaded
 from tests.api.client import booking
-from tests.api.no_database import App, asked_raw
+from tests.api.scripted import App, asked_raw
 
 BOOKING = booking("O", channel="kiosk")
 AS_JSON = [(b"authorization", b"Bearer operator"), (b"idempotency-key", b"k"), (b"content-type", b"application/json")]

@@ -10,7 +10,7 @@ from api.commands import COMMANDS
 from api.openapi import problem_responses
 from api.policy_table import TABLE
 from api.problems import TYPES
-from tests.api.no_database import App
+from tests.api.scripted import App
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +70,14 @@ def test_every_command_says_what_it_takes_and_answers_with_examples(openapi):
         assert defined[spec.answer.__name__]["examples"]
         for example in defined[spec.body.__name__]["examples"]:
             spec.body.model_validate_json(json.dumps(example))
+
+
+def test_reads_say_which_headers_they_take(openapi):
+    operation = openapi["paths"]["/v1/bookings/{reference}"]["get"]
+
+    headers = {each["name"].lower() for each in operation["parameters"] if each["in"] == "header"}
+
+    assert headers == {"mawid-at-least", "mawid-now"}
 
 
 def test_the_example_of_a_bulk_is_valid(openapi):

@@ -6,7 +6,7 @@ from api import problems
 from api.problems import TYPES
 from domain import errors
 from domain.errors import Refusal
-from tests.api.no_database import App
+from tests.api.scripted import App
 
 #: contract.md, section 3
 CONTRACT = {

@@ -1,8 +1,8 @@
-"""The app with a desk that answers as it is told, for what a database would only slow down: faults, limits, deadlines."""
+"""The app with a desk that answers as it is told, for what a database would only slow down: faults, limits, times."""
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import httpx
 
 from api.app import create_app
+from api.edge import Edge
 from api.services import Limits, Services, Unauthenticated
 from domain.answers import place
 from domain.commands import Book, Caller, Command
@@ -24,10 +25,10 @@ ROLES["citizen"] = Caller(role="citizen", subject="person:1", lookup=b"someone")
 
 
 class Desk:
-    """Answers every command with `answer`: a receipt, or an exception that its future fails with or it raises at once."""
+    """Answers every command with success, unless told to raise at once, to fail later, or to say nothing."""
 
     def __init__(self) -> None:
-        self.submitted: list[Command] = []
+        self.submitted: Any = []  # of commands
         self.raises: Exception | None = None
         self.fails: Exception | None = None
         self.is_silent = False
@@ -53,7 +54,7 @@ class Raw(NamedTuple):
 class App:
     def __init__(self, *, limits: Limits | None = None, **different: Any) -> None:
         self.desk = Desk()
-        told = {
+        told: dict[str, Any] = {
             "desk": self.desk,
             "pool": nullcontext(),
             "authenticate": _authenticate,
@@ -85,7 +86,7 @@ class App:
 
 
 async def asked_raw(
-    asgi: Callable[..., Awaitable[None]],
+    asgi: Edge,
     path: str,
     chunks: Sequence[bytes],
     headers: Sequence[tuple[bytes, bytes]],
