@@ -17,9 +17,9 @@ from api.services import Services
 from domain.answers import place
 from domain.commands import Caller
 from domain.identifiers import InvalidNumber, parse_number
-from projections import bookings, catalogue, history, log
+from projections import bookings, catalogue, history
 from projections.bookings import BookingRow
-from projections.projection import AsOf, position_of, snapshot
+from projections.projection import position_of, snapshot
 
 router = APIRouter(route_class=GuardedRoute, tags=["bookings"])
 _problems = problem_responses("not-found", "view-behind")
@@ -56,10 +56,9 @@ def booking(named: TheBooking, services: TheServices, caller: TheCaller, referen
 )
 def booking_history(named: TheBooking, services: TheServices, caller: TheCaller) -> Response:
     with services.pool.connection() as connection, snapshot(connection):
-        row = bookings.by_id(connection, named)
-        told, head = history.of_booking(connection, named), log.head(connection)
+        row, as_of = bookings.by_id(connection, named), position_of(connection, VIEW)
+        told = history.of_booking(connection, named, upto=as_of.position)
     _readable(row, caller, services)
-    as_of = AsOf(head, told[-1].at)
     return JSONResponse({"facts": [_fact(each) for each in told], "as_of": views.shown(as_of)})
 
 

@@ -12,6 +12,7 @@ import structlog
 
 from api import bodies, bulk, problems
 from api.admission import Buckets, too_many_requests
+from api.deadlines import Deadlines
 from api.exchange import KEY, Exchange
 from api.metrics import Metrics
 from api.problems import Headers, Problem
@@ -40,6 +41,7 @@ class Edge:
         self._inner = inner
         self._limits = limits
         self._metrics = metrics
+        self._deadlines = Deadlines(limits.request_s_max)
         self._addresses = Buckets(limits.address_requests_per_s)
         self._log_lines = Buckets(limits.access_log_lines_per_s)
         self._unlogged = 0
@@ -51,13 +53,21 @@ class Edge:
             return
         started = perf_counter()
         exchange = scope[KEY] = Exchange(next(self._ids))
-        reply = _Reply(send, exchange.request_id)
+        task = asyncio.current_task()
+        assert task is not None
+        reply = _Reply(send, exchange.request_id, lambda: self._deadlines.lift(task))
+        self._deadlines.begin(task)
         try:
             self._refuse_early(scope)
-            async with asyncio.timeout(self._limits.request_s_max) as reply.deadline:
-                await self._inner(scope, receive, reply.send)
+            await self._inner(scope, receive, reply.send)
         except bodies.ClientGone:
             reply.status = reply.status or 499  # as proxies log it; nobody receives it
+        except asyncio.CancelledError:
+            if not self._deadlines.was_over(task):
+                raise  # by the server
+            await reply.problem(
+                problems.outcome_unknown() if exchange.is_submitted else problems.overloaded(1), exchange
+            )
         except Exception as error:
             problem = self._problem(error, exchange)
             if reply.status and not reply.is_whole:
@@ -65,6 +75,7 @@ class Edge:
             if not reply.status:
                 await reply.problem(problem, exchange)
         finally:
+            self._deadlines.lift(task)
             seconds = perf_counter() - started
             self._metrics.observe(scope["method"], exchange.route, reply.status, exchange.problem, seconds)
             self._log_line(scope["method"], exchange, reply.status, seconds)
@@ -86,8 +97,6 @@ class Edge:
                 bodies.refuse_larger(length, most)
 
     def _problem(self, error: Exception, exchange: Exchange) -> Problem:
-        if isinstance(error, TimeoutError):
-            return problems.outcome_unknown() if exchange.is_submitted else problems.overloaded(1)
         problem = problems.of_error(error)
         if problem is None:
             _log.error("a request met a fault", request=exchange.request_id, route=exchange.route, exc_info=error)
@@ -122,14 +131,14 @@ class Edge:
 class _Reply:
     """The way back: adds the headers that every answer has, and remembers what was sent."""
 
-    __slots__ = ("_request_id", "_send", "deadline", "is_whole", "status")
+    __slots__ = ("_lift_deadline", "_request_id", "_send", "is_whole", "status")
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, send: Send, request_id: str, lift_deadline: Callable[[], None]) -> None:
         self._send = send
         self._request_id = request_id
+        self._lift_deadline = lift_deadline
         self.status = 0  # until the answer begins
         self.is_whole = False
-        self.deadline: asyncio.Timeout | None = None
 
     async def send(self, message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
@@ -137,8 +146,8 @@ class _Reply:
             message["headers"] = _completed(message["headers"], self._request_id)
         elif not message.get("more_body", False):
             self.is_whole = True
-        elif self.deadline is not None:
-            self.deadline.reschedule(None)  # a stream lasts as long as it does, once it has begun in time
+        else:
+            self._lift_deadline()  # a stream lasts as long as it does, once it has begun in time
         await self._send(message)
 
     async def problem(self, problem: Problem, exchange: Exchange) -> None:

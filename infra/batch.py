@@ -115,6 +115,7 @@ class Batch:
 
     def _decide(self, turn: Turn, commands: Sequence[Command]) -> list[Receipt]:
         state, known, until = self._state, turn.outcomes, monotonic() + self._seconds_max
+        made = turn.facts_made()
         facts: list[Fact] = []
         sealings: list[Sealing] = []
         notes: list[Note] = []
@@ -126,7 +127,8 @@ class Batch:
                 receipts.append(_again(command, *fresh[command_id]))
                 continue
             if command_id in known:
-                receipts.append(_again(command, known[command_id], self._recall(turn, command, known[command_id])))
+                before = known[command_id]
+                receipts.append(_again(command, before, self._recall(command, before, made.get(command_id, ()))))
                 continue
             if receipts and monotonic() > until:
                 break
@@ -156,15 +158,14 @@ class Batch:
 
     # -- answering ----------------------------------------------------------------------------------------------------
 
-    def _recall(self, turn: Turn, command: Command, outcome: Outcome) -> Receipt:
+    def _recall(self, command: Command, outcome: Outcome, facts: Sequence[Fact]) -> Receipt:
         if outcome.refused:
             assert outcome.said is not None
             return Receipt(outcome.last_position, None, _decode_refusal(outcome.said))
         if outcome.said is not None:
             return Receipt(outcome.last_position, _decode_answer(outcome.said), None)
-        if command.fingerprint != outcome.fingerprint or outcome.first_position is None:
-            return Receipt(outcome.last_position, {}, None)  # answered as a reused key; nothing to tell
-        facts = turn.facts_between(outcome.first_position, outcome.last_position)
+        if command.fingerprint != outcome.fingerprint:
+            return Receipt(outcome.last_position, {}, None)  # answered as a reused key: there is nothing to tell
         return Receipt(outcome.last_position, answer(command, facts), None)
 
     # -- sealing ------------------------------------------------------------------------------------------------------

@@ -177,6 +177,7 @@ class Progress:
         self._shown: Standing | None = None  # what is on the screen
         self._shown_at = 0.0
         self._latest: Standing | None = None
+        self._latest_at = 0.0
         self._began_at = 0.0  # the stage, at `_began_done`
         self._began_done = 0
 
@@ -206,8 +207,9 @@ class Progress:
             self._shown_at = now
             if self._bars is not None:
                 self._bars.add_task(standing.stage, total=standing.total, figures="")
-        self._latest = standing
-        if now - self._shown_at >= (LINE_EVERY_S if self._bars is None else BAR_UPDATE_S):
+        self._latest, self._latest_at = standing, now
+        is_due = now - self._shown_at >= (LINE_EVERY_S if self._bars is None else BAR_UPDATE_S)
+        if is_due or standing.done == standing.total:
             self._show_latest()
 
     def _show_latest(self) -> None:
@@ -223,7 +225,7 @@ class Progress:
             self._console.print(f"{latest.stage}: {latest.done:,}{of}, {figures}", highlight=False, soft_wrap=True)
 
     def _figures(self, standing: Standing) -> str:
-        elapsed = max(self._shown_at - self._began_at, 1e-3)
+        elapsed = max(self._latest_at - self._began_at, 1e-3)
         figures = f"{(standing.done - self._began_done) / elapsed:,.0f}/s"
         if standing.running_count is None:
             return figures

@@ -35,13 +35,12 @@ class Simulated:
 
     def lines(self) -> Iterator[str]:
         played = self.played
-        yield f"bookings {self.bookings:,}, running count {self.running_count:,}"
-        milestone = last_milestone(self.running_count)
-        yield f"last milestone {milestone:,}" if milestone else "no milestone yet"
+        yield f"bookings made now {self.bookings}, running count {self.running_count}"
+        yield f"last milestone {last_milestone(self.running_count)}"
         yield f"story {self.since} to {self.until} ({hijri(self.until)})"
-        refused = ", ".join(f"{name} {count:,}" for name, count in played.refused.most_common())
-        yield f"commands {played.commands:,}, refused {played.refused.total():,}{f' ({refused})' if refused else ''}"
-        yield f"{played.seconds:.1f} s, {played.commands_per_s:,.0f} commands/s"
+        refused = ", ".join(f"{name} {count}" for name, count in played.refused.most_common())
+        yield f"commands {played.commands}, refused {played.refused.total()}{f' ({refused})' if refused else ''}"
+        yield f"{played.seconds:.1f} s, {played.commands_per_s:.0f} commands/s"
 
 
 class _RunningCount:

@@ -117,9 +117,22 @@ class Turn:
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
-    def facts_between(self, first: int, last: int) -> list[Fact]:
-        query = f"SELECT {COLUMNS} FROM log WHERE position BETWEEN %s AND %s ORDER BY position"
-        return [fact_of(row) for row in self._cursor.execute(query, (first, last))]
+    def facts_made(self) -> dict[bytes, list[Fact]]:
+        """Of the commands that became something before: command id → its facts, in order."""
+        positions = [
+            position
+            for outcome in self.outcomes.values()
+            if outcome.first_position is not None
+            for position in range(outcome.first_position, outcome.last_position + 1)
+        ]
+        if not positions:
+            return {}
+        query = f"SELECT {COLUMNS} FROM log WHERE position = ANY(%b) ORDER BY position"
+        facts: dict[bytes, list[Fact]] = {}
+        for row in self._cursor.execute(query, (positions,)):
+            fact = fact_of(row)
+            facts.setdefault(fact.command_id, []).append(fact)
+        return facts
 
     def facts_for(self, needs: Needs) -> list[Fact]:
         """Every fact of these streams, bookings and persons, each once, in log order."""

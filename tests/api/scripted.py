@@ -32,11 +32,13 @@ class Desk:
         self.raises: Exception | None = None
         self.fails: Exception | None = None
         self.is_silent = False
+        self.is_asked = asyncio.Event()
 
     def submit_async(self, command: Command) -> "asyncio.Future[Receipt]":
         if self.raises is not None:
             raise self.raises
         self.submitted.append(command)
+        self.is_asked.set()
         future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         if self.fails is not None:
             future.set_exception(self.fails)
