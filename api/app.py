@@ -12,7 +12,22 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Match
 
-from api import answers, bookings, bulk, documentation, exchange, health, problem_pages, problems
+from api import (
+    answers,
+    audit,
+    availability,
+    bookings,
+    bulk,
+    catalogue,
+    documentation,
+    exchange,
+    feed,
+    health,
+    problem_pages,
+    problems,
+    statistics,
+    stream,
+)
 from api.bodies import of_errors
 from api.bulk import Bulk, Stream
 from api.callers import Callers
@@ -32,7 +47,18 @@ from domain.ports import OutcomeUnknown, Overloaded
 
 API_VERSION: Final = "1"
 #: Where a module of reading endpoints is added.
-ROUTERS: Final[tuple[APIRouter, ...]] = (bookings.router, health.router, documentation.router, problem_pages.router)
+ROUTERS: Final[tuple[APIRouter, ...]] = (
+    bookings.router,
+    catalogue.router,
+    availability.router,
+    statistics.router,
+    stream.router,
+    audit.router,
+    feed.router,
+    health.router,
+    documentation.router,
+    problem_pages.router,
+)
 
 
 def create_app(services: Services) -> Edge:

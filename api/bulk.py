@@ -129,7 +129,7 @@ class Bulk:
         if spec.row.roles is None or caller.role not in spec.row.roles:
             raise problems.forbidden(f"this is not for the role {caller.role}")
         at = self._time_of(read, caller, told)
-        asking = Asking(caller, read.key, at, read.body, read.booking, leave_out=lines.OF_THE_LINE)
+        asking = Asking(caller, read.key, at, read.body, bodies.canonical(read.body, lines.OF_THE_LINE), read.booking)
         (command,) = await self._runner.prepare(spec, asking)
         return _Asked(number, read.key, spec.status, self._services.desk.submit_async(command))
 

@@ -1,10 +1,8 @@
 """The key that makes a command one however often it is sent, and the fingerprint that tells two bodies apart."""
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
-
-from pydantic import BaseModel
 
 from api.problems import Problem
 
@@ -30,12 +28,6 @@ def part_key(key: str, part: str) -> str:
     return f"{key}{_SEPARATOR}{part}"
 
 
-def fingerprint(
-    hashed: Callable[[bytes], bytes], route: str, target: str, body: BaseModel, leave_out: Collection[str] = ()
-) -> bytes:
-    """Of what is asked for, as validated: neither its spelling nor its clock nor its key counts.
-
-    What is absent is left out, so that a field added later changes no fingerprint of before.
-    """
-    canonical = body.__pydantic_serializer__.to_json(body, exclude=set(leave_out) or None, exclude_none=True)
+def fingerprint(hashed: Callable[[bytes], bytes], route: str, target: str, canonical: bytes) -> bytes:
+    """Of what is asked for: neither its clock nor its key counts. `target`: what the path names."""
     return hashed(b"%s\0%s\0%s" % (route.encode(), target.encode(), canonical))

@@ -3,7 +3,7 @@ they may, which key, what time; then the body, the command, the desk, and the an
 """
 
 import asyncio
-from collections.abc import Collection, Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -36,9 +36,9 @@ class Asking(NamedTuple):
     key: str
     at: Any  # datetime
     body: BaseModel
+    canonical: bytes  # of the body
     booking: str = ""  # as the request names it: an id, or a reference in any spelling
     office: str = ""
-    leave_out: Collection[str] = ()  # fields of the body that are no part of what is asked for
 
 
 class Runner:
@@ -88,8 +88,8 @@ class Runner:
             content = b"{}"
         else:
             bodies.refuse_other_type(headers.get(b"content-type"), bodies.JSON)
-        body = bodies.validated(spec.body, content)
-        return Asking(caller, key, at, body, named.get("reference", ""), named.get("office", ""))
+        body, canonical = bodies.validated(spec.body, content)
+        return Asking(caller, key, at, body, canonical, named.get("reference", ""), named.get("office", ""))
 
     async def prepare(self, spec: Spec, asking: Asking) -> Sequence[Command]:
         services, caller, key = self._services, asking.caller, asking.key
@@ -102,7 +102,7 @@ class Runner:
         if asking.booking:
             booking = await self._references.booking_named(asking.booking)
             target = canonical_form(asking.booking) or asking.booking
-        fingerprint = idempotency.fingerprint(services.fingerprint, spec.path, target, asking.body, asking.leave_out)
+        fingerprint = idempotency.fingerprint(services.fingerprint, spec.path, target, asking.canonical)
         command_id = services.command_id(caller.subject, key)
         asked = Asked(services, caller, asking.at, key, command_id, fingerprint, asking.body, booking, asking.office)
         return spec.build(asked)

@@ -1,7 +1,7 @@
 """What the API is given: everything of infra that it needs comes in here, from bootstrap."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
@@ -46,6 +46,7 @@ class Limits:
     staff_requests_per_s: int = 500
     address_requests_per_s: int = 1_000
     access_log_lines_per_s: int = 100
+    streams_max: int = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,5 +65,6 @@ class Services:
     now: Callable[[], datetime]  # the system's clock, aware
     clock: Literal["system", "request"]
     lagging: Callable[[], Mapping[str, int]]  # views that have not reached the head seen at start → events behind
+    sectors: Sequence[tuple[str, str, str]] = ()  # sector, its name in Arabic and in English
     queue_depth: Callable[[], int] = lambda: 0  # commands waiting at the desk
     limits: Limits = field(default_factory=Limits)

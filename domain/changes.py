@@ -83,7 +83,7 @@ def reschedule(command: Reschedule, state: State, decision: Decision) -> None:
         to_starts_at=to_start,
     )
     decision.record(left[0], moved_out, person=booking.person, booking=tag)
-    _release(decision, left[1:], by, from_office, from_start, tag)
+    _release(decision, left[1:], by=by, office=from_office, starts_at=from_start, booking=tag)
     moved_in = BookingMovedIn(
         by=by,
         policy=policy.version,
@@ -97,7 +97,7 @@ def reschedule(command: Reschedule, state: State, decision: Decision) -> None:
         from_starts_at=from_start,
     )
     decision.record(slots[0], moved_in, person=booking.person, booking=tag)
-    occupy(decision, slots[1:], by, to_office, to_start, tag)
+    occupy(decision, slots[1:], by=by, office=to_office, starts_at=to_start, booking=tag)
 
 
 def cancel(command: Cancel, state: State, decision: Decision) -> None:
@@ -120,7 +120,7 @@ def cancel(command: Cancel, state: State, decision: Decision) -> None:
         reason_given=command.reason is not None,
     )
     decision.record(slots[0], cancelled, person=booking.person, booking=booking.booking)
-    _release(decision, slots[1:], by, office, starts_at, booking.booking)
+    _release(decision, slots[1:], by=by, office=office, starts_at=starts_at, booking=booking.booking)
     if command.reason is not None and booking.person is not None:
         decision.note(booking.person, booking.booking, command.reason)
 
@@ -164,7 +164,7 @@ def may_act_on(caller: Caller, booking: Booking, state: State) -> bool:
 
 
 def _release(
-    decision: Decision, further: Sequence[Slot], by: str, office: str, starts_at: datetime, booking: str
+    decision: Decision, further: Sequence[Slot], *, by: str, office: str, starts_at: datetime, booking: str
 ) -> None:
     for n, slot in enumerate(further, start=1):
         released = SlotReleased(

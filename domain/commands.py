@@ -1,4 +1,4 @@
-"""What may be asked of Mawid. A command is whole: who asks, for when, under which key; the desk adds nothing but order."""
+"""What may be asked of Mawid. A command is whole: who asks, for when, under which key. The desk adds the order."""
 
 from datetime import date, datetime
 from typing import dataclass_transform
@@ -6,7 +6,7 @@ from typing import dataclass_transform
 import msgspec
 
 
-class Caller(msgspec.Struct, frozen=True, kw_only=True):
+class Caller(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """On whose behalf a command is decided or a page is read."""
 
     role: str  # citizen, kiosk, staff, manager, auditor, dashboard, operator, system
@@ -21,7 +21,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.role}@{self.office or self.region}" if self.office or self.region else self.role
 
 
-class Beneficiary(msgspec.Struct, frozen=True, kw_only=True):
+class Beneficiary(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A person as a command names them. Lives in memory only: facts hold the person id."""
 
     number: str  # ASCII digits, checked
@@ -44,7 +44,7 @@ class Beneficiary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))
-class Command(msgspec.Struct, frozen=True, kw_only=True):
+class Command(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     command_id: bytes  # 16 bytes: HMAC of the principal and its key
     fingerprint: bytes  # 16 bytes: keyed hash of the validated request
     caller: Caller

@@ -1,4 +1,4 @@
-"""The application: which facts a command needs to see, and which it becomes. Pure: time and chance come from outside."""
+"""The application: what a command needs to see, and which facts it becomes. Pure: time and chance come from outside."""
 
 from collections.abc import Callable
 from typing import Any
@@ -39,7 +39,7 @@ _RULES: dict[type[Command], tuple[Callable[[Any, State], Needs], Callable[[Any, 
 
 
 def needs_of(command: Command, state: State) -> Needs:
-    """What the decision will read, as far as the state can tell: ask again after loading it, until nothing is lacking."""
+    """What the decision will read, as far as the state can tell: ask again once it is loaded, until nothing is lacking."""
     return _RULES[type(command)][0](command, state)
 
 

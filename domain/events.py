@@ -12,8 +12,8 @@ import msgspec
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))
-class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What happened. `by` is the role that asked (`citizen`, `staff@CA-TB-01`), or `system` for the clock's own acts."""
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What happened. `by`: the role that asked, such as `staff@CA-TB-01`, or `system` for the clock's own acts."""
 
     TOPIC: ClassVar[str]
 
@@ -21,7 +21,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     policy: int = 1  # version of the policy it was decided under
 
 
-class Fact(msgspec.Struct, frozen=True):
+class Fact(msgspec.Struct, frozen=True, gc=False):
     """An event in its stream: the library's event protocol, and the tags by which a fact is found again."""
 
     originator_id: str  # the stream, such as slot/CA-TB-01@2011-02-05T09:00

@@ -28,7 +28,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def milestone_after(count: int) -> int:
-    """Next threshold of the running count, in first confirmations (contract: 1 … 1,000,000 and each further million)."""
+    """Next threshold of the running count, in first confirmations: 1 … 1,000,000, and each further million."""
     for threshold in (1, 10, 100, 1_000, 10_000, 100_000, 250_000, 500_000, 1_000_000):
         if count < threshold:
             return threshold

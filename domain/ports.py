@@ -7,7 +7,7 @@ import msgspec
 from domain.errors import Refusal
 
 
-class Receipt(msgspec.Struct, frozen=True):
+class Receipt(msgspec.Struct, frozen=True, gc=False):
     """What a command came to. `position` is its last event's, or the head of the log at which it was decided."""
 
     position: int

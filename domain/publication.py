@@ -35,15 +35,15 @@ SLOTS_MAX = 1_000
 # -- what each command reads ------------------------------------------------------------------------------------------
 
 
-def needs_of_region(command: RegisterRegion, state: State) -> Needs:
+def needs_of_region(command: RegisterRegion, _state: State) -> Needs:
     return Needs(streams={f"region/{command.region}"})
 
 
-def needs_of_service(command: RegisterService, state: State) -> Needs:
+def needs_of_service(command: RegisterService, _state: State) -> Needs:
     return Needs(streams={f"service/{command.service}"})
 
 
-def needs_of_office(command: RegisterOffice | AnnounceLiveDate, state: State) -> Needs:
+def needs_of_office(command: RegisterOffice | AnnounceLiveDate, _state: State) -> Needs:
     return Needs(streams={f"office/{command.office}"})
 
 
@@ -175,8 +175,8 @@ def assign_counters(command: AssignCounters, state: State, decision: Decision) -
     changes = []
     for starts_at in starts:
         slot = state.slot(slot_stream(command.office, starts_at))
-        for event in slot.resize(command.counters, by=by, policy=policy, office=command.office, starts_at=starts_at):
-            changes.append((slot, event))
+        resized = slot.resize(command.counters, by=by, policy=policy, office=command.office, starts_at=starts_at)
+        changes += [(slot, event) for event in resized]
     event = CountersAssigned(
         by=by,
         policy=policy,

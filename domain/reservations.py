@@ -78,7 +78,7 @@ def book(command: Book, state: State, decision: Decision) -> None:
         booker=booker,
     )
     decision.record(slots[0], booked, person=person, booking=command.booking)
-    occupy(decision, slots[1:], booked.by, command.office, starts_at, command.booking)
+    occupy(decision, slots[1:], by=booked.by, office=command.office, starts_at=starts_at, booking=command.booking)
 
 
 def book_group(command: BookGroup, state: State, decision: Decision) -> None:
@@ -113,7 +113,7 @@ def free_slots(state: State, office: Office, starts_at: datetime, minutes: int, 
 
 
 def occupy(
-    decision: Decision, further: Sequence[Slot], by: str, office: str, starts_at: datetime, booking: str
+    decision: Decision, further: Sequence[Slot], *, by: str, office: str, starts_at: datetime, booking: str
 ) -> None:
     for n, slot in enumerate(further, start=1):
         occupied = SlotOccupied(

@@ -5,7 +5,7 @@ An entry is either absent or complete up to `position`: absent ones are loaded b
 
 from collections.abc import Callable, Iterable
 from copy import copy
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -17,6 +17,7 @@ from domain.policy import Policy
 from domain.slot import Slot
 
 Stream = Slot | Office | Service
+T = TypeVar("T")
 
 
 class Bare:
@@ -190,7 +191,7 @@ class Savepoint:
         self._state.people.update(self._people)
 
 
-def _clone(entry: Any) -> Any:
+def _clone(entry: T) -> T:
     twin = copy(entry)
     if isinstance(twin, Slot):
         twin.places = set(twin.places)

@@ -14,6 +14,10 @@ class UnknownEvent(Exception):
     """A topic this version does not know: the log was written by a newer Mawid, or is not Mawid's."""
 
 
+def is_known(topic: str) -> bool:
+    return topic in _decoders
+
+
 def encode(event: Event) -> bytes:
     return _encoder.encode(event)
 

@@ -20,6 +20,7 @@ from psycopg.rows import TupleRow
 
 from domain.commands import Command
 from domain.ports import OutcomeUnknown, Overloaded, Receipt
+from domain.state import State
 from infra.batch import Batch, CommandFailed
 from infra.settings import Desk as Limits
 
@@ -54,7 +55,7 @@ class DeskCounts:
 
 
 class GroupCommitDesk:
-    def __init__(self, dsn: str, batch: Batch, state: Any, limits: Limits) -> None:
+    def __init__(self, dsn: str, batch: Batch, state: State, limits: Limits) -> None:
         self._dsn = dsn
         self._batch = batch
         self._state = state
@@ -69,7 +70,7 @@ class GroupCommitDesk:
         self._thread = Thread(target=self._work, name="desk", daemon=True)
         self._thread.start()
 
-    # -- callers --------------------------------------------------------------------------------------------------------
+    # -- callers ----------------------------------------------------------------------------------------------------
 
     def submit(self, command: Command) -> "Future[Receipt]":
         future: Future[Receipt] = Future()
@@ -96,10 +97,10 @@ class GroupCommitDesk:
         waiting = self._queue.qsize()
         if waiting >= self._limits.queue_commands_max or self._is_away.is_set() or self._is_closing.is_set():
             # Jittered, so that those refused together do not come back together.
-            raise Overloaded(max(1.0, waiting / self._rate_per_s) * random.uniform(1.0, 2.0))
+            raise Overloaded(max(1.0, waiting / self._rate_per_s) * random.uniform(1.0, 2.0))  # noqa: S311
         self._queue.put(ticket)
 
-    # -- the writer thread ------------------------------------------------------------------------------------------------
+    # -- the writer thread ------------------------------------------------------------------------------------------
 
     def _work(self) -> None:
         while True:
@@ -141,7 +142,7 @@ class GroupCommitDesk:
                 self._serve(rest)
         except (Overloaded, OutcomeUnknown) as error:
             self._settle((ticket, error) for ticket in tickets)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever broke it, the thread goes on and the caller is told
             if len(tickets) == 1:
                 _log.error("a command broke its batch", error=type(error).__name__)
                 self._settle([(tickets[0], CommandFault(type(error).__name__))])
@@ -158,7 +159,8 @@ class GroupCommitDesk:
         """Commit once, or learn what became of it.
 
         A lost COMMIT may have happened. The same batch is then run again on a new connection: it waits for the lock,
-        which the old backend holds until it is gone, so an outcome found there is true, and one not found never will be.
+        which the old backend holds until it is gone, so an outcome found there is true,
+        and one not found never will be.
         """
         deadline = time.monotonic() + self._limits.commit_unknown_wait_s_max
         commands = self._batch.fitting([ticket.command for ticket in tickets])
@@ -228,7 +230,7 @@ class GroupCommitDesk:
             else:
                 self._is_away.clear()
 
-    # -- answers --------------------------------------------------------------------------------------------------------
+    # -- answers ----------------------------------------------------------------------------------------------------
 
     def _count(self, receipts: Sequence[Receipt]) -> None:
         self.counts.batches += 1

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Self
 
 import msgspec
 
@@ -37,7 +37,8 @@ class Imported:
     seconds: float = 0.0
 
     def lines(self) -> Iterator[str]:
-        yield f"read {self.read}, accepted {self.accepted}, refused {self.refused.total()}, of both replayed {self.replayed}"
+        refused = self.refused.total()
+        yield f"read {self.read}, accepted {self.accepted}, refused {refused}, of both replayed {self.replayed}"
         yield from (f"refused {count}: {reason}" for reason, count in self.refused.most_common())
         if self.rejects is not None:
             yield f"refused lines, with number and reason, are in {self.rejects}"
@@ -56,7 +57,9 @@ def import_lines(instance: Instance, file: Path, *, on_progress: OnProgress | No
         callers = Callers(services)
         bulk = Bulk(services, callers, Runner(services, callers, References(services)))
         imported = Imported()
-        asyncio.run(_import(bulk, lines, services.limits.bulk_line_bytes_max, imported, refused, on_progress))
+        asyncio.run(
+            _import(bulk, lines, services.limits.bulk_line_bytes_max, imported, refused, on_progress=on_progress)
+        )
     imported.rejects = rejects if imported.refused else None
     imported.seconds = time.monotonic() - started
     return imported
@@ -68,6 +71,7 @@ async def _import(
     line_bytes_max: int,
     imported: Imported,
     refused: "_Rejects",
+    *,
     on_progress: OnProgress | None,
 ) -> None:
     each = numbered(lines, line_bytes_max)
@@ -92,7 +96,7 @@ class _Rejects:
         self._path = path
         self._file: IO[bytes] | None = None
 
-    def __enter__(self) -> "_Rejects":
+    def __enter__(self) -> Self:
         self._path.unlink(missing_ok=True)
         return self
 

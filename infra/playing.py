@@ -18,7 +18,7 @@ from domain.policy import milestone_after
 from domain.ports import OutcomeUnknown, Overloaded, Receipt
 
 #: Enough for the desk to find full batches while the next commands are being made.
-IN_FLIGHT_MAX = 1_024
+IN_FLIGHT_MAX = 2_048
 #: How long a desk that takes nothing is asked again before the play is given up.
 PATIENCE_S = 60.0
 UNKNOWN_RETRY_S = 1.0

@@ -36,7 +36,7 @@ class StoredFact(StoredEvent):
     at: datetime
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What became of a command: a row of `command_outcome`."""
 
     command_id: bytes

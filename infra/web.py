@@ -14,6 +14,7 @@ from api.edge import App
 from api.services import Limits, Services, Unauthenticated
 from domain.commands import Caller
 from infra.bootstrap import Instance, reference_hash, views_of
+from infra.catalogue import sectors
 from infra.tokens import InvalidToken, TokenReader
 from projections.follow import Follower
 from projections.projection import position_of
@@ -59,6 +60,7 @@ def open_services(instance: Instance) -> Iterator[Services]:
             now=lambda: datetime.now(UTC),
             clock=settings.instance.clock,
             lagging=lambda: _lagging(pool, [view.name for view in views], head_at_start),
+            sectors=[(sector.sector, sector.name_ar, sector.name_en) for sector in sectors()],
             queue_depth=instance.desk.waiting,
             limits=Limits(**{limit.name: getattr(http, limit.name) for limit in fields(Limits)}),
         )

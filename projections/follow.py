@@ -26,7 +26,7 @@ _LOOK_S = 0.25
 
 
 class Follower:
-    """Follows from the moment it is made, in a thread of its own."""
+    """Follows in a thread of its own. Once it is made the views' tables exist, unless the database is away."""
 
     def __init__(self, dsn: str, views: Sequence[Projection], *, page_events_max: int = 5_000) -> None:
         self._dsn = dsn
@@ -35,8 +35,10 @@ class Follower:
         self._failures: dict[str, FoldFailed] = {}
         self._closing = Event()
         self._failed = Event()
+        self._begun = Event()
         self._thread = Thread(target=self._run, name="follower", daemon=True)
         self._thread.start()
+        self._begun.wait()
 
     def __enter__(self) -> Self:
         return self
@@ -72,24 +74,36 @@ class Follower:
         """Finish the page under way, and let others take over."""
         self._closing.set()
         self._thread.join()
-        self._failed.set()
 
     # -- the thread ---------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        try:
+            self._follow()
+        except Exception as error:
+            self._failures["every view"] = FoldFailed("every view", 0, error)  # a fault of ours, not of one fact
+            raise
+        finally:
+            self._begun.set()
+            self._failed.set()
+
+    def _follow(self) -> None:
         pause_s = _AWAY_S_MIN
         while not self._closing.is_set():
             try:
                 with ExitStack() as session:
                     following = _Session(self._dsn, self._views, self._page_events_max, self._failures, session)
                     while not self._closing.is_set():
-                        if not following.step():
-                            following.rest(self._closing)
+                        has_folded = following.step()
+                        pause_s = _AWAY_S_MIN
+                        self._begun.set()
                         if self._failures:
                             self._failed.set()
-                        pause_s = _AWAY_S_MIN
+                        if not has_folded:
+                            following.rest(self._closing)
             except AWAY as error:
                 _log.warning("the database is away", error=type(error).__name__)
+                self._begun.set()
                 self._closing.wait(pause_s)
                 pause_s = min(2 * pause_s, _AWAY_S_MAX)
 

@@ -18,7 +18,7 @@ class FoldFailed(Exception):
     """The view stands still: every fact before `position` is folded, that one cannot be, and none is skipped."""
 
     def __init__(self, view: str, position: int, cause: Exception) -> None:
-        self.view, self.position = view, position
+        self.view, self.position, self.cause = view, position, cause
         super().__init__(f"{view} stands still before position {position}: {type(cause).__name__}: {cause}")
 
 

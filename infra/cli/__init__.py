@@ -1,4 +1,4 @@
-"""The command line: `mawid <command>`. Each command opens what it needs, says what it did, and leaves nothing running."""
+"""The command line: `mawid <command>`. Each opens what it needs, says what it did, and leaves nothing running."""
 
 import sys
 from importlib import import_module

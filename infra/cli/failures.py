@@ -4,7 +4,7 @@ import sys
 from typing import Final
 
 
-class Failure(Exception):  # noqa: N818 - what became of a command
+class Failure(Exception):
     """The sentence itself."""
 
 

@@ -1,4 +1,3 @@
-from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from itertools import count
 
@@ -62,7 +61,9 @@ class Story:
 
     # -- when ---------------------------------------------------------------------------------------------------------
 
-    def when(self, kind: type[Command], *, at: datetime = ADVANCE, caller: Caller = OPERATOR, **asked: object) -> Decision:
+    def when(
+        self, kind: type[Command], *, at: datetime = ADVANCE, caller: Caller = OPERATOR, **asked: object
+    ) -> Decision:
         key = next(self._keys).to_bytes(16, "big")
         return self.decide(kind(command_id=key, fingerprint=key, caller=caller, at=at, **asked))
 

@@ -48,7 +48,7 @@ def test_every_event_has_a_name_on_disk_and_every_name_an_event():
 def test_bytes_already_on_disk_still_read_and_would_be_written_the_same_again(topic):
     event = wire.decode(topic, ON_DISK[topic])
 
-    assert event.TOPIC == topic
+    assert topic == event.TOPIC
     assert wire.encode(event) == ON_DISK[topic]
 
 

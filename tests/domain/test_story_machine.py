@@ -15,7 +15,9 @@ from domain.errors import ActiveBookingExists, CapacityInUse, Refused, SlotFull,
 from domain.slot import Slot
 
 DAYS = [date(2011, 1, 3) + timedelta(days=n) for n in range(3)]
-STARTS = [datetime.combine(day, time(hour, minute), RIYADH) for day in DAYS for hour in (8, 9) for minute in (0, 15, 30)]
+STARTS = [
+    datetime.combine(day, time(hour, minute), RIYADH) for day in DAYS for hour in (8, 9) for minute in (0, 15, 30)
+]
 SERVICES = {"SV-1": 15, "SV-2": 30, "SV-3": 45, "SV-4": 15}
 
 
@@ -34,7 +36,12 @@ def machine_for(new_story):
                 self.story.given_published(*DAYS)
                 self.standing: dict[str, tuple[int, str, datetime]] = {}  # the model: booking → person, service, start
 
-            @rule(target=booked, person=st.integers(1, 6), service=st.sampled_from(list(SERVICES)), start=st.sampled_from(STARTS))
+            @rule(
+                target=booked,
+                person=st.integers(1, 6),
+                service=st.sampled_from(list(SERVICES)),
+                start=st.sampled_from(STARTS),
+            )
             def book(self, person, service, start):
                 theirs = [held for who, held, _ in self.standing.values() if who == person]
                 try:

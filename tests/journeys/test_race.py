@@ -86,9 +86,7 @@ def raced(serve, durable_postgres):
 def the_log_is_whole(database, race: Race) -> None:
     with psycopg.connect(database.dsn) as connection:
         positions = [row[0] for row in connection.execute("SELECT position FROM log ORDER BY position")]
-        bookings = connection.execute(
-            "SELECT stream, person, booking FROM log WHERE type = 'SlotBooked.v1'"
-        ).fetchall()
+        bookings = connection.execute("SELECT stream, person, booking FROM log WHERE type = 'SlotBooked.v1'").fetchall()
 
     assert positions == list(range(1, len(positions) + 1))
     by_slot, by_person = {}, {}

@@ -1,5 +1,5 @@
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from hashlib import sha256
 from typing import Any
 
@@ -12,6 +12,7 @@ from infra.recorder import FactMapper, Factory, LogRecorder
 from projections.availability import Availability
 from projections.bookings import Bookings
 from projections.catalogue import Catalogue
+from projections.follow import Follower
 from projections.milestones import Milestones
 from projections.projection import Projection
 from projections.storage import as_of, create, live_schema, place
@@ -73,3 +74,24 @@ def append(recorder: LogRecorder) -> Callable[[Sequence[tuple[int, Fact]]], None
             recorder.insert_events(stored[first : first + 1000])
 
     return append
+
+
+@pytest.fixture
+def follow(database_url: str) -> Iterator[Callable[..., Follower]]:
+    """Starts followers, which are closed at the end."""
+    with ExitStack() as followers:
+
+        def follow(views: Sequence[Projection] | None = None, *, page_events_max: int = 5_000) -> Follower:
+            views = every_view() if views is None else views
+            return followers.enter_context(Follower(database_url, views, page_events_max=page_events_max))
+
+        yield follow
+
+
+def sessions_of_followers(connection: Connection[Any]) -> list[int]:
+    """The backends that hold a lock on a view."""
+    query = """
+        SELECT DISTINCT pid FROM pg_stat_activity JOIN pg_locks USING (pid)
+        WHERE datname = current_database() AND locktype = 'advisory'
+    """
+    return [row[0] for row in connection.execute(query)]

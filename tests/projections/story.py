@@ -12,7 +12,7 @@ from domain.commands import Beneficiary, Caller, Command
 from domain.decisions import decide, needs_of
 from domain.errors import Refused
 from domain.events import Fact
-from domain.opening_hours import Calendar, Holiday
+from domain.opening_hours import Calendar, Holiday, is_weekend
 from domain.policy import Policy
 from domain.state import State
 
@@ -135,9 +135,16 @@ def start(day: date, n: int) -> datetime:
 def play(chance: random.Random, steps: int) -> Story:
     """A dense little history: everything that can happen to bookings does, in few slots."""
     story = Story()
+    go_on(story, chance, steps)
+    return story
+
+
+def go_on(story: Story, chance: random.Random, steps: int) -> Facts:
+    """The facts that come of it."""
+    before = len(story.facts)
     for _ in range(steps):
         _step(story, chance)
-    return story
+    return story.facts[before:]
 
 
 def _step(story: Story, chance: random.Random) -> None:
@@ -174,3 +181,29 @@ def _step(story: Story, chance: random.Random) -> None:
 def pages(facts: Facts, size: int) -> Iterator[Facts]:
     for first in range(0, len(facts), size):
         yield facts[first : first + size]
+
+
+def rush(bookings: int, offices: int = 40) -> Story:
+    """Four weeks of a country: every person once, a tenth moves, a tenth cancels, a third has come."""
+    chance = random.Random(offices)
+    names = [f"CA-{'TB' if n % 2 else 'RD'}-{n:02}" for n in range(offices)]
+    days = [EVE.date() + timedelta(days=n) for n in range(1, 29)]
+    story = Story(names, days)
+    open_days = [day for day in days if not is_weekend(day)]
+    for office in names:
+        for day in open_days:
+            story.do(commands.AssignCounters, office=office, since=start(day, 0), until=start(day, 24), counters=12)
+    for number in range(bookings):
+        office, starts_at = chance.choice(names), start(chance.choice(open_days), chance.randrange(21))
+        asked = {"service": chance.choice(list(SERVICES)), "channel": chance.choice(CHANNELS)}
+        if not story.book(number, office=office, starts_at=starts_at, **asked):
+            continue
+        booking, fate = story.bookings[-1], chance.random()
+        if fate < 0.1:
+            story.do(commands.Reschedule, booking=booking, starts_at=starts_at + timedelta(minutes=15))
+        elif fate < 0.2:
+            story.do(commands.Cancel, booking=booking)
+        elif fate < 0.5:
+            at = starts_at + timedelta(minutes=20)
+            story.do(commands.RecordOutcome, at=at, booking=booking, outcome=chance.choice(("served", "no_show")))
+    return story

@@ -1,0 +1,173 @@
+"""What is free: days of an office, and the starts of one day, in places of the service asked for."""
+
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Query, Request
+from psycopg import Connection
+from pydantic import BaseModel, ConfigDict
+from starlette.responses import Response
+
+from api import answers, problems, views
+from api.catalogue import VIEW as CATALOGUE
+from api.catalogue import refuse_unknown
+from api.openapi import problem_responses
+from api.problems import invalid
+from api.revalidation import revalidated
+from api.routes import GuardedRoute, TheServices, TheTime, at_least
+from api.schemas import Code, Day
+from api.web.language import ARABIC, ENGLISH
+from domain.calendar import hijri
+from domain.errors import ServiceNotOffered
+from projections import availability, catalogue
+from projections.projection import position_of, snapshot
+
+VIEW: Final = "availability"
+DAYS_MAX: Final = 62
+
+router = APIRouter(route_class=GuardedRoute, tags=["availability"], dependencies=[at_least(VIEW, CATALOGUE)])
+_problems = problem_responses("service-not-offered", "view-behind")
+_AS_OF: Final[dict[str, Any]] = {"position": 4711, "at": "2011-02-01T10:00:00+03:00"}
+Since = Annotated[Day, Query(alias="from", description="The first day")]
+Until = Annotated[Day | None, Query(alias="to", description="The last day; without it, the first alone")]
+
+
+class DayListed(BaseModel):
+    date: str
+    hijri: str | None
+    open: bool
+    reason: str | None = None  # of a closed day: weekend, holiday or not-published
+    reason_ar: str | None = None
+    reason_en: str | None = None
+    capacity: int
+    free: int
+
+
+class Days(BaseModel):
+    days: list[DayListed]
+    as_of: answers.AsOf
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "days": [
+                        {
+                            "date": "2011-02-04",
+                            "hijri": "1432-03-01",
+                            "open": False,
+                            "reason": "weekend",
+                            "reason_ar": "عطلة نهاية الأسبوع",
+                            "reason_en": "Weekend",
+                            "capacity": 0,
+                            "free": 0,
+                        },
+                        {"date": "2011-02-05", "hijri": "1432-03-02", "open": True, "capacity": 72, "free": 41},
+                    ],
+                    "as_of": _AS_OF,
+                }
+            ]
+        }
+    )
+
+
+class StartListed(BaseModel):
+    starts_at: str
+    free: int
+    capacity: int
+
+
+class Starts(BaseModel):
+    slots: list[StartListed]
+    as_of: answers.AsOf
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"slots": [{"starts_at": "2011-02-05T09:00:00+03:00", "free": 2, "capacity": 3}], "as_of": _AS_OF}
+            ]
+        }
+    )
+
+
+@router.get(
+    "/v1/availability",
+    summary="Free places of an office, day by day",
+    description=f"Both ends included, at most {DAYS_MAX} days. In places of the service: a start of a longer one has "
+    "as many as the least of its slots, and those of neighbouring starts overlap. A closed day has a `reason`: "
+    "`weekend`, `holiday` or `not-published`. A start that is past still shows its places: whether it can be booked "
+    "is for the booking to say.",
+    response_model=Days,
+    response_model_exclude_none=True,
+    responses=_problems,
+)
+def days(
+    *,
+    request: Request,
+    services: TheServices,
+    now: TheTime,
+    office: Code,
+    service: Code,
+    since: Since,
+    until: Until = None,
+) -> Response:
+    last = until or since
+    if last < since:
+        raise invalid("to", "is before `from`")
+    if (last - since).days >= DAYS_MAX:
+        raise invalid("to", f"at most {DAYS_MAX} days are shown at a time")
+    with services.pool.connection() as connection, snapshot(connection):
+        minutes = _minutes(connection, office, service, now)
+        found = availability.days(connection, office, minutes, since, last)
+        as_of = position_of(connection, VIEW)
+    return revalidated(request, {"days": [_day(each) for each in found], "as_of": views.shown(as_of)})
+
+
+@router.get(
+    "/v1/availability/slots",
+    summary="The starts of one day, with their free places",
+    description="Those at which the service fits, in order; none on a closed day.",
+    response_model=Starts,
+    responses=_problems,
+)
+def starts(
+    *,
+    request: Request,
+    services: TheServices,
+    now: TheTime,
+    office: Code,
+    service: Code,
+    day: Annotated[Day, Query(alias="date")],
+) -> Response:
+    with services.pool.connection() as connection, snapshot(connection):
+        minutes = _minutes(connection, office, service, now)
+        found = availability.starts(connection, office, minutes, day)
+        as_of = position_of(connection, VIEW)
+    slots = [
+        {"starts_at": views.office_time(each.starts_at), "free": each.free, "capacity": each.capacity} for each in found
+    ]
+    return revalidated(request, {"slots": slots, "as_of": views.shown(as_of)})
+
+
+def _minutes(connection: Connection[Any], office: str, service: str, now: datetime) -> int:
+    """How long the service takes. Refuses what is not in the catalogue, and what is not booked at this office."""
+    offices = catalogue.offices(connection, now=now, office=office)
+    refuse_unknown("office", is_known=bool(offices))
+    found = next((each for each in catalogue.services(connection) if each.service == service), None)
+    refuse_unknown("service", is_known=found is not None)
+    assert found is not None
+    if not (found.needs_visit and found.sector in offices[0].sectors):
+        refusal = ServiceNotOffered(office, service)
+        raise problems.Problem(refusal.name, str(refusal), **refusal.evidence)
+    return found.minutes
+
+
+def _day(day: availability.Day) -> dict[str, Any]:
+    shown: dict[str, Any] = {"date": day.date, "hijri": hijri(day.date), "open": day.open}
+    if day.reason is not None:
+        shown |= {
+            "reason": day.reason,
+            "reason_ar": day.name_ar or ARABIC.reason(day.reason),
+            "reason_en": day.name_en or ENGLISH.reason(day.reason),
+        }
+    return shown | {"capacity": day.capacity, "free": day.free}

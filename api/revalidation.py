@@ -1,0 +1,25 @@
+"""Answers that everybody may read: kept by caches, which ask each time whether they have changed."""
+
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+_encode = msgspec.json.Encoder().encode
+
+
+def revalidated(request: Request, members: Mapping[str, Any]) -> Response:
+    return unless_known(request, _encode(members), "application/json")
+
+
+def unless_known(request: Request, body: bytes, media_type: str) -> Response:
+    """304 to a client that has these bytes already."""
+    tag = f'"{blake2b(body, digest_size=12).hexdigest()}"'
+    headers = {"ETag": tag, "Cache-Control": "no-cache"}
+    known = request.headers.get("if-none-match", "")
+    if known == "*" or tag in (each.strip().removeprefix("W/") for each in known.split(",")):
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type=media_type, headers=headers)

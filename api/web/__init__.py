@@ -1,0 +1,1 @@
+"""Pages for people, in Arabic and English: rendered here, without anything from elsewhere."""
