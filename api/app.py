@@ -43,6 +43,7 @@ from api.references import References
 from api.routes import CommandRoute, GuardedRoute
 from api.runner import Runner
 from api.services import Services
+from api.web import home, rendering
 from domain.ports import OutcomeUnknown, Overloaded
 
 API_VERSION: Final = "1"
@@ -58,6 +59,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     health.router,
     documentation.router,
     problem_pages.router,
+    home.router,
+    rendering.router,
 )
 
 

@@ -76,6 +76,9 @@ TABLE: Final[dict[tuple[str, str], Row]] = {
     ("GET", "/docs"): _OPEN,
     ("GET", "/problems/{name}"): _OPEN,
     ("GET", "/"): _OPEN,
+    ("GET", "/en/"): _OPEN,
+    ("GET", "/en"): _OPEN,
+    ("GET", "/static/{name}"): _OPEN,
 }
 
 #: Over which channels a role books.

@@ -44,7 +44,9 @@ def status_after(event: BookingEvent) -> str:
     return "confirmed"
 
 
-def place(booking: str, status: str, office: str, service: str, starts_at: datetime, minutes: int) -> dict[str, Any]:
+def place(  # noqa: PLR0917 - the parts of a booking in the order they are shown
+    booking: str, status: str, office: str, service: str, starts_at: datetime, minutes: int
+) -> dict[str, Any]:
     """The part of a booking that every answer shows, in office time and with its Umm al-Qura date."""
     start = starts_at.astimezone(RIYADH)
     return {

@@ -39,7 +39,7 @@ _RULES: dict[type[Command], tuple[Callable[[Any, State], Needs], Callable[[Any, 
 
 
 def needs_of(command: Command, state: State) -> Needs:
-    """What the decision will read, as far as the state can tell: ask again once it is loaded, until nothing is lacking."""
+    """What the decision will read, as far as the state can tell: ask again once that is loaded, until none lacks."""
     return _RULES[type(command)][0](command, state)
 
 

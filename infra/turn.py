@@ -72,7 +72,7 @@ _NOTHING = Asked(0, 0, [], _EPOCH, [])
 
 
 class Turn:
-    """Reads go out together with the wait for the lock, and writes together with the COMMIT: two round trips a batch."""
+    """Reads go out together with the wait for the lock, writes together with the COMMIT: two round trips a batch."""
 
     def __init__(self, connection: Connection[TupleRow], asked: Asked) -> None:
         self._connection = connection

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import date, datetime, timedelta
 from itertools import count
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -32,7 +33,14 @@ class OfficeOnADatabase:
             self._given_the_office(counters)
 
     def _given_the_office(self, counters: int) -> None:
-        names = {"name_ar": "م", "name_en": "o", "city_ar": "م", "city_en": "c", "region": "TB", "section": "mixed"}
+        names: dict[str, Any] = {
+            "name_ar": "م",
+            "name_en": "o",
+            "city_ar": "م",
+            "city_en": "c",
+            "region": "TB",
+            "section": "mixed",
+        }
         self.submit(self.command(commands.RegisterOffice, office="CA-TB-01", counters=counters, **names))
         self.submit(self.command(commands.AnnounceLiveDate, office="CA-TB-01", live_from=date(2010, 11, 27)))
         self.given_a_service("SV-CA-02")
@@ -41,8 +49,14 @@ class OfficeOnADatabase:
             self.submit(self.command(commands.PublishDay, office="CA-TB-01", day=day))
 
     def given_a_service(self, service: str, minutes: int = 15) -> None:
-        fields = {"sector": "civil_affairs", "name_ar": "خ", "name_en": "s", "audience": "both", "documents": ""}
-        flags = {"electronic": True, "needs_visit": True, "border_number": False}
+        fields: dict[str, Any] = {
+            "sector": "civil_affairs",
+            "name_ar": "خ",
+            "name_en": "s",
+            "audience": "both",
+            "documents": "",
+        }
+        flags: dict[str, Any] = {"electronic": True, "needs_visit": True, "border_number": False}
         self.submit(self.command(commands.RegisterService, service=service, minutes=minutes, **fields, **flags))
 
     def beside(self) -> "OfficeOnADatabase":
@@ -54,7 +68,7 @@ class OfficeOnADatabase:
 
     # -- commands ----------------------------------------------------------------------------------------------------
 
-    def command(self, kind: type[Command], *, at: datetime = ADVANCE, **asked: object) -> Command:
+    def command(self, kind: type[Command], *, at: datetime = ADVANCE, **asked: Any) -> Command:
         key = f"{self._run}/{next(self._keys)}"
         return kind(**self.instance.stamp(OPERATOR, key, at, repr((kind, at, asked))), **asked)
 

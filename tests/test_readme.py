@@ -24,7 +24,7 @@ def test_the_tour_with_curl_shows_what_it_says(root, tmp_path):
     setting_out, opening, booking, changing = (
         block.replace("./mawid", MAWID).replace("127.0.0.1:8000", f"127.0.0.1:{port}") for block in tour
     )
-    script = "\n".join([setting_out, opening, "echo; echo =====", booking, "echo =====", changing, "kill %1; wait"])
+    script = f"{setting_out}\n{opening}\necho; echo =====\n{booking}\necho =====\n{changing}\nkill %1; wait"
 
     said = subprocess.run(
         ["env", f"MAWID_DATA_DIR={tmp_path / 'data'}", f"MAWID_PORT={port}", "bash", "-m", "-c", script],

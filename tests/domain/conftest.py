@@ -1,5 +1,6 @@
 from datetime import date, datetime, timedelta
 from itertools import count
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from domain.commands import Beneficiary, Caller, Command
 from domain.decision import Decision
 from domain.decisions import decide, needs_of
 from domain.events import Fact
-from domain.identifiers import booking_id, make_number, parse_number
+from domain.identifiers import NumberKind, booking_id, make_number, parse_number
 from domain.opening_hours import Calendar
 from domain.policy import Policy
 from domain.state import State
@@ -36,14 +37,14 @@ class Story:
     # -- given --------------------------------------------------------------------------------------------------------
 
     def given_an_office(self, office: str = "CA-TB-01", *, section: str = "mixed", counters: int = 2) -> None:
-        office_fields = {"name_ar": "م", "name_en": "o", "city_ar": "م", "city_en": "c", "region": "TB"}
+        office_fields: dict[str, Any] = {"name_ar": "م", "name_en": "o", "city_ar": "م", "city_en": "c", "region": "TB"}
         self.when(commands.RegisterOffice, office=office, section=section, counters=counters, **office_fields)
         self.when(commands.AnnounceLiveDate, office=office, live_from=date(2010, 11, 27))
 
     def given_a_service(
-        self, service: str = "SV-CA-02", *, minutes: int = 15, audience: str = "both", **fields: object
+        self, service: str = "SV-CA-02", *, minutes: int = 15, audience: str = "both", **fields: Any
     ) -> None:
-        defaults = {"electronic": True, "needs_visit": True, "border_number": False, "documents": ""}
+        defaults: dict[str, Any] = {"electronic": True, "needs_visit": True, "border_number": False, "documents": ""}
         self.when(
             commands.RegisterService,
             service=service,
@@ -61,9 +62,7 @@ class Story:
 
     # -- when ---------------------------------------------------------------------------------------------------------
 
-    def when(
-        self, kind: type[Command], *, at: datetime = ADVANCE, caller: Caller = OPERATOR, **asked: object
-    ) -> Decision:
+    def when(self, kind: type[Command], *, at: datetime = ADVANCE, caller: Caller = OPERATOR, **asked: Any) -> Decision:
         key = next(self._keys).to_bytes(16, "big")
         return self.decide(kind(command_id=key, fingerprint=key, caller=caller, at=at, **asked))
 
@@ -82,8 +81,8 @@ class Story:
         *,
         at: datetime = ADVANCE,
         channel: str = "portal",
-        kind: str = "citizen",
-        **asked: object,
+        kind: NumberKind = "citizen",
+        **asked: Any,
     ) -> str:
         """Books for the person of `seed`; the booking's id."""
         command = self.booking(seed, starts_at, at=at, channel=channel, kind=kind, **asked)
@@ -97,7 +96,7 @@ class Story:
         *,
         at: datetime = ADVANCE,
         channel: str = "portal",
-        kind: str = "citizen",
+        kind: NumberKind = "citizen",
         sex: str | None = None,
         office: str = "CA-TB-01",
         service: str = "SV-CA-02",
@@ -132,7 +131,7 @@ class Story:
         return [fact.event.TOPIC for fact in self.log[since:]]
 
 
-def beneficiary(seed: int, *, kind: str = "citizen", sex: str | None = None) -> Beneficiary:
+def beneficiary(seed: int, *, kind: NumberKind = "citizen", sex: str | None = None) -> Beneficiary:
     number = parse_number(make_number(kind, seed))
     return Beneficiary(number=number.digits, kind=number.kind, lookup=number.digits.encode(), sex=sex)
 

@@ -196,7 +196,7 @@ def test_a_group_is_booked_whole_or_not_at_all(story, eight):
     with pytest.raises(SlotFull) as refusal:
         story.when(BookGroup, bookings=three)
 
-    assert refusal.value.index == 2
+    assert refusal.value.evidence["index"] == 2
     assert len(story.log) == before
     assert story.state.slot("slot/CA-TB-01@2011-01-03T08:00").places == set()
     story.when(BookGroup, bookings=three[:2])
@@ -209,7 +209,7 @@ def test_one_person_twice_in_a_group_is_one_too_many(story, eight):
     with pytest.raises(ActiveBookingExists) as refusal:
         story.when(BookGroup, bookings=twice)
 
-    assert refusal.value.index == 1
+    assert refusal.value.evidence["index"] == 1
 
 
 def test_a_cancelled_booking_stays_cancelled(story, eight):

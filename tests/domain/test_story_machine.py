@@ -1,5 +1,5 @@
-"""Any order of bookings, moves, cancellations and counters: the capacity rule and the person rules hold after each step,
-and the log, folded from nothing, gives the same slots, bookings and persons.
+"""Any order of bookings, moves, cancellations and counters: the capacity rule and the person rules hold after each
+step, and the log, folded from nothing, gives the same slots, bookings and persons.
 """
 
 from datetime import date, datetime, time, timedelta

@@ -1,4 +1,4 @@
-"""A relay in front of PostgreSQL that cuts the line at the worst moment: after COMMIT has happened, before its answer."""
+"""A relay in front of PostgreSQL that cuts the line at the worst moment: after a COMMIT, before its answer."""
 
 import socket
 import threading

@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from domain.ports import OutcomeUnknown, Overloaded
+from domain.commands import Command
+from domain.ports import OutcomeUnknown, Overloaded, Receipt
 
 pytestmark = pytest.mark.faults
 
@@ -19,8 +20,9 @@ PEOPLE = 900  # of 48 starts with 40 counters
 def test_nothing_acknowledged_is_lost_and_every_retry_is_answered_truly(durable_office):
     server, office = durable_office
     commands = [office.booking(n, start=office.start_after(n % 48)) for n in range(PEOPLE)]
-    acknowledged, unanswered = {}, []
-    killed = []
+    acknowledged: dict[str, Receipt] = {}
+    unanswered: list[Command] = []
+    killed: list[int] = []
 
     def kill_now_and_then():
         for n in range(KILLS):

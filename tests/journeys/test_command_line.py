@@ -1,4 +1,4 @@
-"""What an operator meets at the command line, in bad weather above all: one plain sentence, a way out, exit code not 0."""
+"""What an operator meets at the command line, in bad weather above all: one plain sentence, and exit code not 0."""
 
 import json
 import os
@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -74,7 +75,7 @@ def test_a_foreign_file_in_the_databases_folder_is_left_alone(mawid, tmp_path):
 
 
 def test_a_lost_vault_key_stops_the_start_instead_of_finding_nobody(mawid, tmp_path):
-    line = {"command": "book", "key": "b1", "at": "2026-11-01T09:00:00+03:00", "office": "CA-TB-01"}
+    line: dict[str, Any] = {"command": "book", "key": "b1", "at": "2026-11-01T09:00:00+03:00", "office": "CA-TB-01"}
     line |= {"service": "SV-CA-02", "starts_at": "2026-11-02T09:00", "channel": "kiosk"}
     line |= {"beneficiary": {"number": "1000000008", "sex": "male"}}
     mawid("publish", "CA-TB-01", "2026-11-02", "2026-11-02")

@@ -89,7 +89,8 @@ def the_log_is_whole(database, race: Race) -> None:
         bookings = connection.execute("SELECT stream, person, booking FROM log WHERE type = 'SlotBooked.v1'").fetchall()
 
     assert positions == list(range(1, len(positions) + 1))
-    by_slot, by_person = {}, {}
+    by_slot: dict[str, list[str]] = {}
+    by_person: dict[str, list[str]] = {}
     for stream, person, booking in bookings:
         by_slot.setdefault(stream, []).append(booking)
         by_person.setdefault(person, []).append(booking)
