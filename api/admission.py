@@ -1,4 +1,4 @@
-"""How many requests a caller or an address may make: token buckets, a second's worth deep."""
+"""How many requests a caller or an address may make: token buckets, each some seconds' worth deep."""
 
 import time
 from collections.abc import Callable
@@ -13,8 +13,11 @@ _ROUNDING_S: Final = 1e-9
 class Buckets:
     """Kept as the moment at which a key's bucket will be full again, so that a full one needs no entry."""
 
-    def __init__(self, per_s: float, *, keys_max: int = 100_000, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, per_s: float, *, depth_s: float = 1, keys_max: int = 100_000, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._interval_s = 1 / per_s
+        self._depth_s = depth_s
         self._keys_max = keys_max
         self._clock = clock
         self._full_at: dict[str, float] = {}
@@ -23,7 +26,7 @@ class Buckets:
         """0: admitted, and counted. Otherwise how long until the next one would be."""
         now = self._clock()
         full_at = max(self._full_at.get(key, now), now)
-        wait_s = full_at + self._interval_s - now - 1.0
+        wait_s = full_at + self._interval_s - now - self._depth_s
         if wait_s > _ROUNDING_S:
             return wait_s
         self._full_at[key] = full_at + self._interval_s

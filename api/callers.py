@@ -30,8 +30,8 @@ class Callers:
     def __init__(self, services: Services) -> None:
         self._authenticate = services.authenticate
         limits = services.limits
-        self._citizens = Buckets(limits.citizen_requests_per_s)
-        self._others = Buckets(limits.staff_requests_per_s)
+        self._citizens = Buckets(limits.citizen_requests_per_s, depth_s=limits.bucket_depth_s)
+        self._others = Buckets(limits.staff_requests_per_s, depth_s=limits.bucket_depth_s)
 
     def admit(self, row: Row, headers: Mapping[bytes, bytes], scope: MutableMapping[str, Any]) -> Caller | None:
         """The caller, if the row lets their role in; None where it asks for nobody."""

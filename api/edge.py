@@ -42,7 +42,7 @@ class Edge:
         self._limits = limits
         self._metrics = metrics
         self._deadlines = Deadlines(limits.request_s_max)
-        self._addresses = Buckets(limits.address_requests_per_s)
+        self._addresses = Buckets(limits.address_requests_per_s, depth_s=limits.bucket_depth_s)
         self._log_lines = Buckets(limits.access_log_lines_per_s)
         self._unlogged = 0
         self._ids = map(f"{secrets.token_hex(4)}-{{:x}}".format, itertools.count(1))

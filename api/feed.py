@@ -14,7 +14,7 @@ from starlette.responses import Response
 from api import answers, event_pages, views
 from api.event_pages import After
 from api.routes import POSITION_MAX, GuardedRoute, TheServices
-from api.server_sent import HEARTBEAT, HEARTBEAT_S, EventStream, LastEventId, SharedLook, TheListeners, written
+from api.server_sent import EventStream, LastEventId, SharedLook, TheListeners, written
 from api.services import Services
 from projections import feed, log
 from projections.feed import StoredEvent
@@ -102,19 +102,15 @@ async def feed_stream(
 
 
 async def _facts(services: Services, heads: SharedLook[int], position: int) -> AsyncIterator[bytes]:
-    quiet_s = 0.0
     while True:
         head = await heads.recent()
         while position < head:
             following = partial(feed.events, after=position, upto=head, limit=_EVENTS_AT_ONCE)
             found = await views.reading(services, following)
-            position, quiet_s = found[-1].position, 0.0
+            position = found[-1].position
             yield b"".join(written(event_pages.encode(_shown(each)), position=each.position) for each in found)
-        if quiet_s >= HEARTBEAT_S:
-            quiet_s = 0.0
-            yield HEARTBEAT
+        yield b""
         await asyncio.sleep(_LOOK_S)
-        quiet_s += _LOOK_S
 
 
 def _heads(state: State, services: Services) -> SharedLook[int]:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from threading import Event
 from time import monotonic
 from typing import Annotated, Any, Final, Generic, TypeVar
 
@@ -17,12 +18,15 @@ from api.routes import TheServices
 T = TypeVar("T")
 
 #: So that neither side takes a quiet line for a dead one, and a client that is gone is noticed.
-HEARTBEAT: Final = b":\n\n"
+_HEARTBEAT: Final = b":\n\n"
 HEARTBEAT_S: Final = 15.0
 #: Then the client comes back, and its token is looked at again.
 LASTS_S_MAX: Final = 3600.0
 #: How long a client waits before it comes back.
 _BEGINNING: Final = b"retry: 2000\n\n"
+
+#: Set when this process is to stop: streams end, or it would wait for them, and they for it.
+ENDING: Final = Event()
 
 LastEventId = Annotated[str | None, Header(description="Where a stream broke off: what came after it follows")]
 
@@ -81,11 +85,14 @@ TheListeners = Annotated[Listeners, Depends(_listeners)]
 
 
 class EventStream(StreamingResponse):
-    """Ends when its time is up or the database is away: the client comes back, and says where it was."""
+    """`looks`: what each look has found, often nothing.
 
-    def __init__(self, events: AsyncIterator[bytes], listeners: Listeners) -> None:
+    Ends when its time is up, the process stops, or the database is away: the client comes back, and says where it was.
+    """
+
+    def __init__(self, looks: AsyncIterator[bytes], listeners: Listeners) -> None:
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        super().__init__(_begun(events), media_type="text/event-stream", headers=headers)
+        super().__init__(_begun(looks), media_type="text/event-stream", headers=headers)
         self._listeners = listeners
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -93,13 +100,16 @@ class EventStream(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
-async def _begun(events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _begun(looks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     until = monotonic() + LASTS_S_MAX
+    spoke = monotonic()
     yield _BEGINNING
     try:
-        async for event in events:
-            yield event
-            if monotonic() > until:
+        async for news in looks:
+            if news or monotonic() - spoke >= HEARTBEAT_S:
+                spoke = monotonic()
+                yield news or _HEARTBEAT
+            if ENDING.is_set() or monotonic() > until:
                 return
     except psycopg.OperationalError:
         return

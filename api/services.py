@@ -45,6 +45,7 @@ class Limits:
     citizen_requests_per_s: int = 5
     staff_requests_per_s: int = 500
     address_requests_per_s: int = 1_000
+    bucket_depth_s: int = 4  # seconds' worth of requests that may come at once
     access_log_lines_per_s: int = 100
     streams_max: int = 256
 

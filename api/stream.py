@@ -13,7 +13,7 @@ from starlette.responses import Response
 from api import statistics, views
 from api.event_pages import position_told
 from api.routes import GuardedRoute, TheServices
-from api.server_sent import HEARTBEAT, HEARTBEAT_S, EventStream, LastEventId, SharedLook, TheListeners, written
+from api.server_sent import EventStream, LastEventId, SharedLook, TheListeners, written
 from api.services import Services
 from projections import milestones, totals
 from projections.milestones import Milestone
@@ -52,7 +52,6 @@ async def statistics_stream(
 async def _changes(look: SharedLook[Figures], position: int | None) -> AsyncIterator[bytes]:
     """`position`: up to where the listener has been told of milestones; None: from now on."""
     told: tuple[int, int | None] | None = None
-    quiet_s = 0.0
     while True:
         figures = await look.recent()
         if position is None:
@@ -62,15 +61,12 @@ async def _changes(look: SharedLook[Figures], position: int | None) -> AsyncIter
                 position = each.position
                 yield written(_encode(statistics.milestone(each)), position=position, name="milestone")
         if told != (figures.running, figures.live):
-            told, quiet_s = (figures.running, figures.live), 0.0
+            told = (figures.running, figures.live)
             position = max(position, figures.as_of.position)
             data = {"count": figures.running, "live": figures.live, "as_of": views.shown(figures.as_of)}
             yield written(_encode(data), position=position, name="totals")
-        elif quiet_s >= HEARTBEAT_S:
-            quiet_s = 0.0
-            yield HEARTBEAT
+        yield b""
         await asyncio.sleep(look.every_s)
-        quiet_s += look.every_s
 
 
 def _figures(state: State, services: Services) -> SharedLook[Figures]:

@@ -74,6 +74,16 @@ class SlotInThePast(Refused):
         super().__init__(f"{starts_at} has begun")
 
 
+class VisitBeforeBooking(Refused):
+    """Of imported history: the one rule it is judged by."""
+
+    name = "slot-in-the-past"
+
+    def __init__(self, visit: str, booked: str) -> None:
+        self.visit, self.booked = visit, booked
+        super().__init__(f"the visit's date, {visit}, is before the booking's, {booked}")
+
+
 class TooLateToBook(Refused):
     name = "too-late-to-book"
 

@@ -4,8 +4,7 @@ from domain.calendar import local_date
 from domain.changes import add_outcome
 from domain.commands import ImportVisit
 from domain.decision import Decision
-from domain.eligibility import wall
-from domain.errors import InvalidRequest, SlotInThePast
+from domain.errors import InvalidRequest, VisitBeforeBooking
 from domain.events import SlotBooked, SlotOpened
 from domain.identifiers import slot_stream
 from domain.reservations import places
@@ -21,8 +20,9 @@ def needs_of_visit(command: ImportVisit, state: State) -> Needs:
 
 def import_visit(command: ImportVisit, state: State, decision: Decision) -> None:
     """Hours, live dates, audience and the person rules are off, and the fact says so."""
-    if local_date(command.starts_at) < local_date(command.at):
-        raise SlotInThePast(wall(command.starts_at))
+    visit, booked_on = local_date(command.starts_at), local_date(command.at)
+    if visit < booked_on:
+        raise VisitBeforeBooking(visit.isoformat(), booked_on.isoformat())
     service = state.service(command.service)
     if service is None or service.registered is None:
         raise InvalidRequest("service", f"there is no service {command.service}")
@@ -49,5 +49,5 @@ def import_visit(command: ImportVisit, state: State, decision: Decision) -> None
         judged_by="dates",
     )
     decision.record(slot, booked, person=decision.person_id(command.beneficiary), booking=command.booking)
-    after = command.starts_at + policy.no_show_after
+    after = max(command.at, command.starts_at + policy.no_show_after)
     add_outcome(decision, state.bookings[command.booking], command.outcome, by, after)

@@ -11,7 +11,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from domain.answers import answer
-from domain.commands import Beneficiary, Command
+from domain.commands import Beneficiary, Cancel, Command, RecordOutcome, Reschedule
 from domain.decision import Decision, Note, Sealing
 from domain.decisions import decide, events_of, needs_of
 from domain.errors import KeyReused, Refusal, Refused
@@ -28,6 +28,10 @@ _decode_answer = msgspec.json.Decoder(dict[str, Any]).decode
 
 #: A process that is this far behind the log starts with empty caches instead of folding what it missed.
 TAIL_EVENTS_MAX = 5_000
+
+
+#: Commands whose needs depend on what became of a booking.
+OF_A_BOOKING = (Reschedule, Cancel, RecordOutcome)
 
 
 class CommandFailed(Exception):
@@ -133,6 +137,8 @@ class Batch:
             if receipts and monotonic() > until:
                 break
             position = turn.head + len(facts)
+            if isinstance(command, OF_A_BOOKING):  # where it stands may be an earlier command's doing
+                self._load(turn, [command], needs_of(command, state))
             try:
                 decision = decide(command, state)
                 outcome, receipt = _accepted(command, position, decision)

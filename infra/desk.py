@@ -194,10 +194,16 @@ class GroupCommitDesk:
         finally:
             if not is_committed:
                 self._state.forget()
-                if not connection.closed:
-                    connection.execute("ROLLBACK")
-                    attempt.commit_sent = False  # the server answered: that transaction is gone
+                self._roll_back(connection, attempt)
         return receipts
+
+    def _roll_back(self, connection: Connection[TupleRow], attempt: "Attempt") -> None:
+        """Where the server answers, that transaction is gone; where it does not, so is the connection."""
+        try:
+            connection.execute("ROLLBACK", prepare=False)
+            attempt.commit_sent = False
+        except psycopg.Error:
+            connection.close()
 
     def _connected(self) -> Connection[TupleRow]:
         if self._connection is None or self._connection.closed:

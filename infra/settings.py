@@ -159,6 +159,7 @@ class Http:
     access_log_lines_per_s: Annotated[
         int, LIMIT, "most lines of the access log; beyond it: every fault, and a sample"
     ] = 100
+    bucket_depth_s: Annotated[int, LIMIT, "seconds' worth of requests that may come at once"] = 4
     streams_max: Annotated[int, LIMIT, "open streams of server-sent events; beyond it: 503"] = 256
     request_s_max: Annotated[int, LIMIT, "longest time for a request"] = 30
     header_read_s_max: Annotated[int, LIMIT, "longest time a client may take to send its headers"] = 10

@@ -16,6 +16,7 @@ _SENTENCES: Final = (
     ("infra.migrate", "MigrationRefused"),
     ("infra.processes", "PortInUse"),
     ("infra.clinic_file", "ClinicFileError"),
+    ("infra.following", "FollowingStopped"),
 )
 
 

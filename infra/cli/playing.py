@@ -9,6 +9,7 @@ from infra.cli.failures import Failure
 from infra.cli.opening import Day, opened_database, opened_instance
 from infra.clinic import import_clinic
 from infra.demo import demo as play_demo
+from infra.following import following
 from infra.importing import import_lines
 from infra.playing import Progress
 from infra.processes import refuse_used_port, serve, web_links
@@ -61,7 +62,9 @@ def import_(file: Path | None, clinic: Path | None) -> None:
 @click.option("--seed", type=int, default=1432, show_default=True)
 def simulate(since: date, bookings: int, seed: int) -> None:
     """Play the article's story from the fitted load model."""
-    with opened_instance() as instance, Progress() as progress:
-        played = play_story(instance, since=since, bookings=bookings, seed=seed, on_progress=progress)
+    with opened_instance() as instance, following(instance.settings, instance.dsn) as views:
+        with Progress() as progress:
+            played = play_story(instance, since=since, bookings=bookings, seed=seed, on_progress=progress)
+        views.catch_up()
     for line in played.lines():
         click.echo(line)

@@ -218,7 +218,7 @@ def test_a_body_of_just_the_limit_is_read():
 
 
 def test_an_address_has_a_rate_of_its_own():
-    app = App(limits=Limits(address_requests_per_s=3))
+    app = App(limits=Limits(address_requests_per_s=3, bucket_depth_s=1))
 
     async def burst():
         return [
@@ -230,7 +230,11 @@ def test_an_address_has_a_rate_of_its_own():
 
 
 @pytest.mark.parametrize(
-    ("role", "limits"), [("citizen", {"citizen_requests_per_s": 2}), ("kiosk", {"staff_requests_per_s": 2})]
+    ("role", "limits"),
+    [
+        ("citizen", {"citizen_requests_per_s": 2, "bucket_depth_s": 1}),
+        ("kiosk", {"staff_requests_per_s": 2, "bucket_depth_s": 1}),
+    ],
 )
 def test_a_caller_has_a_rate_of_their_own_over_both_doors(role, limits):
     app = App(limits=Limits(**limits))

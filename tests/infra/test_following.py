@@ -1,4 +1,3 @@
-import os
 import subprocess
 import sys
 
@@ -56,10 +55,10 @@ if __name__ == "__main__":
 """
     path = settings.storage.data_dir / "start.py"
     path.write_text(script)
-    arguments = [sys.executable, str(path), database_url, str(settings.storage.data_dir)]
-    environment = os.environ | {"PYTHONPATH": str(root)}
+    told = ["env", f"PYTHONPATH={root}"]
+    arguments = [*told, sys.executable, str(path), database_url, str(settings.storage.data_dir)]
 
-    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as parent:
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
         assert parent.stdout.readline() == b"follows\n"
         children = psutil.Process(parent.pid).children()
         follower = next(child for child in children if "spawn_main" in " ".join(child.cmdline()))

@@ -26,6 +26,7 @@ CHANNELS = ("portal", "kiosk", "sms", "counter")
 FIRST_START = time(8)
 USUAL = Calendar([])
 HOLIDAY = Calendar([Holiday("closure", "عيد", "Eid", WORKDAYS[0], WORKDAYS[0], None)])
+RAMADAN = Calendar([Holiday("ramadan_hours", "رمضان", "Ramadan", WORKDAYS[0], WORKDAYS[0], None)])  # 10:00 to 14:45
 
 Facts = list[tuple[int, Fact]]
 
@@ -174,7 +175,7 @@ def _step(story: Story, chance: random.Random) -> None:
             told = {"outcome": chance.choice(("served", "no_show")), "channel": chance.choice(CHANNELS)}
             story.import_visit(chance.randrange(12), office=office, starts_at=at, **told)
         case "publish":
-            story.state.calendar = chance.choice((USUAL, HOLIDAY))
+            story.state.calendar = chance.choice((USUAL, HOLIDAY, RAMADAN))
             story.do(commands.PublishDay, office=office, day=WORKDAYS[0])
 
 

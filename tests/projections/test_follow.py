@@ -19,7 +19,7 @@ from projections.log import Page, UnreadableLog, facts_after
 from projections.milestones import Milestones, ladder
 from projections.projection import AsOf, position_of, snapshot, wait_for
 from projections.rebuild import self_check
-from projections.storage import NewerView, PositionMoved
+from projections.storage import NewerView, PositionMoved, live_position
 from projections.totals import Totals, running_count
 from tests.projections.conftest import every_view, sessions_of_followers
 from tests.projections.story import Facts, play
@@ -107,6 +107,27 @@ def test_of_two_followers_the_second_goes_on_where_the_first_ended(database_url,
     second.catch_up(timeout_s=5)
 
     assert equal_to_the_log(database_url)
+
+
+def test_views_that_stand_apart_meet_and_each_folds_what_it_lacks(database_url, append, follow, history):
+    append(history[:250])
+    follow([Totals()]).close()
+    append(history[250:])
+
+    follow(page_events_max=100).catch_up()
+
+    assert equal_to_the_log(database_url)
+
+
+def test_a_view_stands_still_while_its_lock_is_held(connection, database_url, append, follow, history):
+    follow([Totals()])
+
+    with closing(psycopg.connect(database_url)) as holder:
+        assert live_position(holder, Totals()) == 0
+        append(history)
+        assert not wait_for(connection, ["totals"], 1, 0.3)
+
+    assert wait_for(connection, ["totals"], len(history), 10)
 
 
 def test_two_that_both_believe_they_hold_a_view_fold_each_fact_once(database_url, append, history):
