@@ -25,7 +25,7 @@ from projections.projection import position_of, snapshot
 VIEW: Final = "availability"
 DAYS_MAX: Final = 62
 
-router = APIRouter(route_class=GuardedRoute, tags=["availability"], dependencies=[at_least(VIEW, CATALOGUE)])
+router = APIRouter(route_class=GuardedRoute, tags=["catalogue"], dependencies=[at_least(VIEW, CATALOGUE)])
 _problems = problem_responses("service-not-offered", "view-behind")
 _AS_OF: Final[dict[str, Any]] = {"position": 4711, "at": "2011-02-01T10:00:00+03:00"}
 Since = Annotated[Day, Query(alias="from", description="The first day")]
@@ -158,7 +158,7 @@ def _minutes(connection: Connection[Any], office: str, service: str, now: dateti
     assert found is not None
     if not (found.needs_visit and found.sector in offices[0].sectors):
         refusal = ServiceNotOffered(office, service)
-        raise problems.Problem(refusal.name, str(refusal), **refusal.evidence)
+        raise problems.Problem(refusal.name, str(refusal), refusal.evidence)
     return found.minutes
 
 

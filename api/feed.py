@@ -95,10 +95,9 @@ async def feed_stream(
     last_event_id: LastEventId = None,
 ) -> Response:
     begin = event_pages.position_told(last_event_id, "Last-Event-ID")
-    heads = _heads(request.app.state, services)
     if begin is None:
-        begin = after if after is not None else await heads.recent()
-    return EventStream(_facts(services, heads, begin), listeners)
+        begin = after if after is not None else await views.reading(services, log.head)
+    return EventStream(_facts(services, _heads(request.app.state, services), begin), listeners)
 
 
 async def _facts(services: Services, heads: SharedLook[int], position: int) -> AsyncIterator[bytes]:

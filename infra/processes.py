@@ -3,6 +3,7 @@ follower and app. Start order: database, migrations, catalogue, workers; the sto
 """
 
 import socket
+import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -31,6 +32,9 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 SWEEP_EVERY_S = 3_600
 RESTART_EVERY_S = 2
+#: The desk's thread wants the interpreter back after each answer of the database. While the event loop is busy it would
+#: wait 5 ms with Python's default, several times the batch itself: bookings over HTTP rose 2.5-fold with this.
+SWITCH_INTERVAL_S = 0.0002
 
 _log = structlog.get_logger("serve")
 
@@ -120,6 +124,7 @@ def worker() -> "Worker":
     """What granian imports in each worker process."""
     settings = Settings.load()
     logs.configure(settings.instance.log_format)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     return Worker(settings)
 
 

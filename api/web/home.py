@@ -82,8 +82,11 @@ async def _page(request: Request, services: Services, now: datetime, language: L
 
 def _look(state: State, services: Services) -> SharedLook[Seen]:
     """Of one process, for all its visitors."""
+
+    async def look() -> Seen:
+        return await views.reading(services, lambda connection: _seen(connection, services.now()))
+
     if not hasattr(state, "home"):
-        look = lambda: views.reading(services, lambda connection: _seen(connection, services.now()))  # noqa: E731
         state.home = SharedLook(look, _LOOK_S)
     found: SharedLook[Seen] = state.home
     return found

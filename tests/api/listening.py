@@ -18,6 +18,7 @@ class Heard(NamedTuple):
 class Listening:
     def __init__(self) -> None:
         self.status = 0
+        self.begun = asyncio.Event()
         self.headers: dict[str, str] = {}
         self.body = b""  # of an answer that is no stream
         self._blocks: asyncio.Queue[bytes] = asyncio.Queue()
@@ -34,6 +35,7 @@ class Listening:
     def take(self, message: Any) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            self.begun.set()
             self.headers = {name.decode(): value.decode() for name, value in message["headers"]}
             return
         self.body += message["body"]

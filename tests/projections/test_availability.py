@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from domain import commands
 from domain.calendar import RIYADH
-from domain.identifiers import slot_stream
+from domain.identifiers import parse_slot_id, slot_stream
+from domain.office import Office
 from domain.slot import Slot
 from domain.state import State
 from projections.availability import Availability, Day, OpenStart, days, starts
@@ -20,25 +21,32 @@ IMPORTED, NEVER = date(2010, 5, 3), date(2011, 2, 7)
 
 
 def expected_starts(state: State, office: str, minutes: int, day: date) -> list[OpenStart]:
-    """Minute by minute, from the slots as the domain folds them."""
-    midnight = datetime(day.year, day.month, day.day, tzinfo=RIYADH)
+    """Start by start, from the slots as the domain folds them."""
+    published = known_office(state, office).days.get(day)
+    if published is not None and not published.starts:
+        return []
+    slots = {stream: slot for stream, slot in state.streams.items() if isinstance(slot, Slot) and slot.opened}
     found = []
-    for minute in range(24 * 60):
-        first = midnight + timedelta(minutes=minute)
-        slots = [state.streams.get(slot_stream(office, first + n * SLOT)) for n in range(minutes // 15)]
-        slots = [slot for slot in slots if isinstance(slot, Slot) and slot.opened and not slot.withdrawn]
-        if len(slots) == minutes // 15:
-            found.append(OpenStart(first, min(slot.free for slot in slots), min(slot.capacity for slot in slots)))
-    published = state.office(office).days.get(day)
-    return [] if published is not None and not published.starts else found
+    for place, first in sorted(parse_slot_id(stream.removeprefix("slot/")) for stream in slots):
+        needed = [slots.get(slot_stream(office, first + n * SLOT)) for n in range(minutes // 15)]
+        usable = [slot for slot in needed if slot is not None and not slot.withdrawn]
+        if (place, first.date()) == (office, day) and len(usable) == len(needed):
+            found.append(OpenStart(first, min(slot.free for slot in usable), min(slot.capacity for slot in usable)))
+    return found
 
 
 def expected_day(state: State, office: str, minutes: int, day: date) -> Day:
-    published, open_starts = state.office(office).days.get(day), expected_starts(state, office, minutes, day)
+    published, open_starts = known_office(state, office).days.get(day), expected_starts(state, office, minutes, day)
     capacity, free = sum(one.capacity for one in open_starts), sum(one.free for one in open_starts)
     if published is None:
         return Day(day, bool(open_starts), None if open_starts else "not-published", None, None, capacity, free)
     return Day(day, bool(published.starts), published.reason, published.name_ar, published.name_en, capacity, free)
+
+
+def known_office(state: State, office: str) -> Office:
+    known = state.office(office)
+    assert known is not None
+    return known
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
