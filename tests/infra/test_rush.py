@@ -11,7 +11,7 @@ pytestmark = pytest.mark.ratio
 
 
 def test_a_round_gives_every_ratio_and_none_has_fallen_back():
-    """The bounds are what holds on a busy machine; what is aimed at, and not reached yet, stands in DECISIONS.md, 12."""
+    """The bounds hold on a busy machine; what is aimed at and not reached yet stands in DECISIONS.md, 12."""
     figures = rounds.run(2, 1.0, told=lambda _: None)
 
     ratios = {title: statistics.median(values) for title, values in figures.ratios()}
