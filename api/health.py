@@ -30,6 +30,6 @@ def ready(services: TheServices) -> Response:
 
 
 @router.get("/metrics", summary="Figures for Prometheus", response_class=Response)
-async def metrics(request: Request) -> Response:
+def metrics(request: Request) -> Response:
     figures = generate_latest(request.app.state.metrics.registry)
     return Response(figures, media_type=CONTENT_TYPE_LATEST)

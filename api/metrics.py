@@ -1,9 +1,10 @@
 """Running figures of one process: written by the edge in the event loop, read by whoever scrapes /metrics."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
+import psycopg
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector, CollectorRegistry
 
@@ -23,8 +24,9 @@ class _Latency:
 class Metrics(Collector):
     """The client library's own counters lock and look labels up each time: this is a tenth of their cost."""
 
-    def __init__(self, queue_depth: Callable[[], int]) -> None:
+    def __init__(self, queue_depth: Callable[[], int], reached: Callable[[], tuple[int, Mapping[str, int]]]) -> None:
         self._queue_depth = queue_depth
+        self._reached = reached
         self._requests: dict[tuple[str, str, int], int] = {}
         self._problems: dict[str, int] = {}
         self._latencies: dict[str, _Latency] = {}
@@ -56,6 +58,21 @@ class Metrics(Collector):
             seconds.add_metric([route], list(_running(latency.counts)), latency.total_s)
         yield seconds
         yield GaugeMetricFamily("mawid_desk_queue_commands", "Commands waiting at the desk", value=self._queue_depth())
+        yield from self._of_the_log()
+
+    def _of_the_log(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
+        """The rest is told even while the database is away: that is when it is wanted."""
+        try:
+            head, views = self._reached()
+        except psycopg.OperationalError:
+            yield GaugeMetricFamily("mawid_database_up", "Whether the database answers", value=0)
+            return
+        yield GaugeMetricFamily("mawid_database_up", "Whether the database answers", value=1)
+        yield CounterMetricFamily("mawid_events", "Events in the log", value=head)
+        lag = GaugeMetricFamily("mawid_view_lag_events", "Events a view has not folded yet", labels=["view"])
+        for view, position in views.items():
+            lag.add_metric([view], max(0, head - position))
+        yield lag
 
 
 def _running(counts: list[int]) -> Iterator[tuple[str, float]]:

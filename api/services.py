@@ -67,5 +67,6 @@ class Services:
     clock: Literal["system", "request"]
     lagging: Callable[[], Mapping[str, int]]  # views that have not reached the head seen at start → events behind
     sectors: Sequence[tuple[str, str, str]] = ()  # sector, its name in Arabic and in English
+    reached: Callable[[], tuple[int, Mapping[str, int]]] = lambda: (0, {})  # head of the log; view → its position
     queue_depth: Callable[[], int] = lambda: 0  # commands waiting at the desk
     limits: Limits = field(default_factory=Limits)

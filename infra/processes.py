@@ -2,6 +2,7 @@
 follower and app. Start order: database, migrations, catalogue, workers; the stop order is the reverse.
 """
 
+import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -17,6 +18,7 @@ from granian.constants import Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
+from api.server_sent import ENDING
 from infra import logs
 from infra.bootstrap import Instance, open_instance
 from infra.catalogue_loading import load_catalogue
@@ -148,7 +150,15 @@ class Worker:
         dsn = self._settings.storage.database_url
         instance: Instance = self._parts.enter_context(open_instance(self._settings, dsn))
         self._app = self._parts.enter_context(open_web(instance))
+        self._end_streams_on_signal()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         self._parts.close()
         await send({"type": "lifespan.shutdown.complete"})
+
+    @staticmethod
+    def _end_streams_on_signal() -> None:
+        """granian waits for every answer under way, and lets nobody know: an open stream would hold it up until it is
+        killed. The event loop hears of signals by another way, so granian's own handlers are called as before."""
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, lambda *_: ENDING.set())

@@ -17,6 +17,7 @@ from infra.bootstrap import Instance, reference_hash, views_of
 from infra.catalogue import sectors
 from infra.tokens import InvalidToken, TokenReader
 from projections.follow import Follower
+from projections.log import head
 from projections.projection import position_of
 
 
@@ -59,7 +60,8 @@ def open_services(instance: Instance) -> Iterator[Services]:
             region_of=lambda office: _one(pool, "SELECT region FROM view_catalogue.office WHERE office = %s", office),
             now=lambda: datetime.now(UTC),
             clock=settings.instance.clock,
-            lagging=lambda: _lagging(pool, [view.name for view in views], head_at_start),
+            lagging=lambda: _lagging(pool, [view.name for view in views], head_at_start) | _stopped(follower),
+            reached=lambda: _reached(pool, [view.name for view in views]),
             sectors=[(sector.sector, sector.name_ar, sector.name_en) for sector in sectors()],
             queue_depth=instance.desk.waiting,
             limits=Limits(**{limit.name: getattr(http, limit.name) for limit in fields(Limits)}),
@@ -87,6 +89,17 @@ def _one(pool: "ConnectionPool[Any]", query: str, asked: object) -> str | None:
     with pool.connection() as connection:
         row = connection.execute(query, (asked,)).fetchone()
     return row[0] if row is not None else None
+
+
+def _reached(pool: "ConnectionPool[Any]", views: list[str]) -> tuple[int, dict[str, int]]:
+    with pool.connection() as connection:
+        return head(connection), {view: position_of(connection, view).position for view in views}
+
+
+def _stopped(follower: Follower) -> dict[str, int]:
+    """A view that stands still is never ready again."""
+    failure = follower.failure
+    return {failure.view: 1} if failure is not None else {}
 
 
 def _lagging(pool: "ConnectionPool[Any]", views: list[str], head: int) -> dict[str, int]:

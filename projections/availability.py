@@ -2,13 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime
 from typing import NamedTuple
 
 from psycopg import Connection, Cursor
 from psycopg.rows import TupleRow, class_row
 
-from domain.calendar import RIYADH
 from domain.events import (
     BookingCancelled,
     BookingMovedIn,
@@ -137,7 +136,8 @@ _STARTS = """
     JOIN view_availability.slot
       ON slot.office = first.office AND slot.starts_at = first.starts_at + n * interval '15 minutes'
      AND NOT slot.withdrawn
-    WHERE first.office = %(office)s AND first.starts_at >= %(since)s AND first.starts_at < %(until)s
+    WHERE first.office = %(office)s AND first.starts_at >= %(first)s::date::timestamp AT TIME ZONE interval '3 hours'
+      AND first.starts_at < (%(last)s::date + 1)::timestamp AT TIME ZONE interval '3 hours'
     GROUP BY first.office, first.starts_at
     HAVING count(*) = %(slots)s
 """
@@ -145,7 +145,7 @@ _DAYS = (
     "WITH start AS ("
     + _STARTS
     + """), by_day AS (
-        SELECT (starts_at AT TIME ZONE 'Asia/Riyadh')::date AS day, sum(free) AS free, sum(capacity) AS capacity
+        SELECT (starts_at AT TIME ZONE interval '3 hours')::date AS day, sum(free) AS free, sum(capacity) AS capacity
         FROM start GROUP BY 1
     )
     SELECT asked::date AS date, coalesce(day.open, by_day.day IS NOT NULL) AS open,
@@ -153,7 +153,7 @@ _DAYS = (
            day.name_ar, day.name_en,
            CASE WHEN day.open IS FALSE THEN 0 ELSE coalesce(by_day.capacity, 0) END AS capacity,
            CASE WHEN day.open IS FALSE THEN 0 ELSE coalesce(by_day.free, 0) END AS free
-    FROM generate_series(%(first)s::date::timestamp, %(last)s, '1 day') AS asked
+    FROM generate_series(%(first)s::date::timestamp, %(last)s::date, '1 day') AS asked
     LEFT JOIN view_availability.day ON day.office = %(office)s AND day.day = asked
     LEFT JOIN by_day ON by_day.day = asked
     ORDER BY asked
@@ -163,8 +163,7 @@ _DAYS = (
 
 def days(connection: Connection[TupleRow], office: str, minutes: int, first: date, last: date) -> Sequence[Day]:
     """Each day from `first` to `last`, both included, in places of a service of `minutes`."""
-    since, until = _midnight(first), _midnight(last + timedelta(days=1))
-    asked = {"office": office, "slots": slots_of(minutes), "since": since, "until": until, "first": first, "last": last}
+    asked = {"office": office, "slots": slots_of(minutes), "first": first, "last": last}
     with connection.cursor(row_factory=class_row(Day)) as cursor:
         return cursor.execute(_DAYS, asked).fetchall()
 
@@ -176,14 +175,9 @@ def starts(connection: Connection[TupleRow], office: str, minutes: int, day: dat
         + _STARTS
         + """) AS start
         WHERE NOT EXISTS (SELECT FROM view_availability.day
-                          WHERE day.office = %(office)s AND day.day = %(day)s AND NOT day.open)
+                          WHERE day.office = %(office)s AND day.day = %(first)s AND NOT day.open)
         ORDER BY starts_at"""
     )
-    since, until = _midnight(day), _midnight(day + timedelta(days=1))
-    asked = {"office": office, "slots": slots_of(minutes), "since": since, "until": until, "day": day}
+    asked = {"office": office, "slots": slots_of(minutes), "first": day, "last": day}
     with connection.cursor(row_factory=class_row(OpenStart)) as cursor:
         return cursor.execute(query, asked).fetchall()
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), RIYADH)

@@ -20,7 +20,7 @@ from projections.projection import expect_rows
 
 class Catalogue:
     name = "catalogue"
-    version = 1
+    version = 2
     ddl = """
         CREATE TABLE region (
             region  text PRIMARY KEY,
@@ -54,11 +54,12 @@ class Catalogue:
             live_from date
         );
         CREATE TABLE assignment (
-            position bigint PRIMARY KEY, -- of the fact: a later one overrides an earlier one
             office   text NOT NULL,
+            position bigint NOT NULL,    -- of the fact: a later one overrides an earlier one
             since    timestamptz NOT NULL,
             until    timestamptz NOT NULL,
-            counters integer NOT NULL
+            counters integer NOT NULL,
+            PRIMARY KEY (office, position)
         );
     """
 

@@ -30,7 +30,7 @@ _DoneKey = tuple[str, str, str, date]  # office, service, channel, day
 
 class Totals:
     name = "totals"
-    version = 1
+    version = 2
     ddl = """
         CREATE TABLE visit (  -- each fact counts where its booking stood: made where it was made, moved where it went
             office        text NOT NULL,
@@ -45,7 +45,7 @@ class Totals:
             served        integer NOT NULL,
             not_completed integer NOT NULL,
             no_show       integer NOT NULL,
-            PRIMARY KEY (office, service, channel, starts_at, ends_at)
+            PRIMARY KEY (starts_at, office, service, channel, ends_at)
         ) WITH (fillfactor = 70);
         CREATE TABLE done (  -- the same facts by the office's date of their own `at`
             office        text NOT NULL,
@@ -58,7 +58,7 @@ class Totals:
             served        integer NOT NULL,
             not_completed integer NOT NULL,
             no_show       integer NOT NULL,
-            PRIMARY KEY (office, service, channel, made_date)
+            PRIMARY KEY (made_date, office, service, channel)
         ) WITH (fillfactor = 50);
         CREATE TABLE running (
             only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
@@ -121,7 +121,7 @@ def _add_visits(visits: Mapping[_VisitKey, list[int]], cursor: Cursor[TupleRow])
            SELECT * FROM unnest(%b::text[], %b::text[], %b::text[], %b::timestamptz[], %b::timestamptz[],
                                 %b::integer[], %b::integer[], %b::integer[], %b::integer[], %b::integer[],
                                 %b::integer[], %b::integer[])
-           ON CONFLICT (office, service, channel, starts_at, ends_at) DO UPDATE
+           ON CONFLICT (starts_at, office, service, channel, ends_at) DO UPDATE
            SET confirmed = visit.confirmed + excluded.confirmed, made = visit.made + excluded.made,
                cancelled = visit.cancelled + excluded.cancelled,
                rescheduled = visit.rescheduled + excluded.rescheduled, served = visit.served + excluded.served,
@@ -138,7 +138,7 @@ def _add_done(done: Mapping[_DoneKey, list[int]], cursor: Cursor[TupleRow]) -> N
                              made, cancelled, rescheduled, served, not_completed, no_show)
            SELECT * FROM unnest(%b::text[], %b::text[], %b::text[], %b::date[], %b::integer[], %b::integer[],
                                 %b::integer[], %b::integer[], %b::integer[], %b::integer[])
-           ON CONFLICT (office, service, channel, made_date) DO UPDATE
+           ON CONFLICT (made_date, office, service, channel) DO UPDATE
            SET made = done.made + excluded.made, cancelled = done.cancelled + excluded.cancelled,
                rescheduled = done.rescheduled + excluded.rescheduled, served = done.served + excluded.served,
                not_completed = done.not_completed + excluded.not_completed,
@@ -168,8 +168,8 @@ _DIMENSIONS = {
     "channel": sql.SQL("counted.channel"),
     "sector": sql.SQL("service.sector"),
     "region": sql.SQL("office.region"),
-    "date": sql.SQL("(counted.starts_at AT TIME ZONE 'Asia/Riyadh')::date"),
-    "hour": sql.SQL("extract(hour FROM counted.starts_at AT TIME ZONE 'Asia/Riyadh')::integer"),
+    "date": sql.SQL("(counted.starts_at AT TIME ZONE interval '3 hours')::date"),
+    "hour": sql.SQL("extract(hour FROM counted.starts_at AT TIME ZONE interval '3 hours')::integer"),
     "made_date": sql.SQL("counted.made_date"),
 }
 _TOTALS = sql.SQL(
@@ -186,6 +186,10 @@ _TOTALS = sql.SQL(
     """
 )
 _LIVE = sql.SQL("coalesce(sum(confirmed) FILTER (WHERE ends_at > %(now)s), 0)::bigint")
+#: The visit's own column is compared, not its date: so its index serves.
+_VISIT_FROM = sql.SQL("starts_at >= %(date_from)s::date::timestamp AT TIME ZONE interval '3 hours'")
+_VISIT_TO = sql.SQL("starts_at < (%(date_to)s::date + 1)::timestamp AT TIME ZONE interval '3 hours'")
+_DONE_FROM, _DONE_TO = sql.SQL("made_date >= %(date_from)s"), sql.SQL("made_date <= %(date_to)s")
 
 
 def totals(
@@ -203,12 +207,13 @@ def totals(
     """
     _refuse_unaskable(by, only)
     by_made_date = "made_date" in by
-    day = _DIMENSIONS["made_date" if by_made_date else "date"]
-    where = [sql.SQL("{} = ANY({})").format(_DIMENSIONS[name], sql.Placeholder(name)) for name in only]
+    where: list[sql.Composable] = [
+        sql.SQL("{} = ANY({})").format(_DIMENSIONS[name], sql.Placeholder(name)) for name in only
+    ]
     if date_from is not None:
-        where.append(sql.SQL("{} >= %(date_from)s").format(day))
+        where.append(_DONE_FROM if by_made_date else _VISIT_FROM)
     if date_to is not None:
-        where.append(sql.SQL("{} <= %(date_to)s").format(day))
+        where.append(_DONE_TO if by_made_date else _VISIT_TO)
     groups = sql.SQL(", ").join(_DIMENSIONS[name] for name in by)
     query = _TOTALS.format(
         by=sql.SQL("{},").format(groups) if by else sql.SQL(""),

@@ -1,4 +1,9 @@
+import re
+
+import psycopg
 import pytest
+
+from api.metrics import Metrics
 
 
 def test_a_process_that_answers_is_live(api):
@@ -19,3 +24,26 @@ def test_it_is_ready_when_the_views_have_reached_the_head_seen_at_start(open_api
 @pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/metrics", "/openapi.json", "/docs"])
 def test_the_instances_own_pages_need_no_token(api, path):
     assert api.get(path).status_code == 200
+
+
+def test_figures_tell_the_events_of_the_log_and_how_far_each_view_is(open_api):
+    api = open_api()
+    api.given_an_office()
+    api.get("/v1/services", headers={"Mawid-At-Least": str(api.head())})
+
+    figures = api.get("/metrics").text
+
+    assert f"mawid_events_total {float(api.head())}" in figures
+    assert "mawid_database_up 1.0" in figures
+    assert 'mawid_view_lag_events{view="catalogue"} 0.0' in figures
+    assert set(re.findall(r'mawid_view_lag_events{view="(\w+)"}', figures)) >= {"availability", "bookings", "totals"}
+
+
+def test_figures_are_told_while_the_database_is_away():
+    def away():
+        raise psycopg.OperationalError
+
+    told = {family.name: family for family in Metrics(lambda: 3, away).collect()}
+
+    assert told["mawid_database_up"].samples[0].value == 0
+    assert told["mawid_desk_queue_commands"].samples[0].value == 3
