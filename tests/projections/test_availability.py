@@ -136,3 +136,10 @@ def test_a_booking_in_a_slot_that_was_never_opened_is_not_passed_over(folded):
 
     with pytest.raises(RowsMissing), folded([Availability()], [(1, booked[0])]):
         pass
+
+
+def test_the_first_and_last_days_that_there_are_can_be_asked_for(folded):
+    with folded([Availability()], Story().facts) as connection:
+        shown = [*days(connection, TB, 15, date.min, date.min), *days(connection, TB, 15, date.max, date.max)]
+
+    assert [(one.date, one.reason) for one in shown] == [(date.min, "not-published"), (date.max, "not-published")]

@@ -174,7 +174,7 @@ def test_a_view_of_an_older_version_is_replaced_without_a_comparison(connection,
     append(history)
     follow([Milestones()]).close()
     newer = Milestones()
-    newer.version = 2
+    newer.version += 1
 
     rebuilt = rebuild(database_url, newer, compare=True)
 
