@@ -119,16 +119,28 @@ class GroupCommitDesk:
         tickets, self._put_back = self._put_back, []
         if not tickets:
             first = self._queue.get()
-            if first is not None:
-                tickets.append(first)
-        try:
-            while len(tickets) < self._limits.batch_commands_max:
-                ticket = self._queue.get_nowait()
-                if ticket is not None:
-                    tickets.append(ticket)
-        except Empty:
-            pass
+            if first is None:  # closing: what came in beside it is the last batch
+                first = self._next_ticket()
+                if first is None:
+                    return []
+                self._queue.put(None)
+            tickets.append(first)
+        while len(tickets) < self._limits.batch_commands_max:
+            ticket = self._next_ticket()
+            if ticket is None:
+                break
+            tickets.append(ticket)
         return tickets
+
+    def _next_ticket(self) -> Ticket | None:
+        """None: there is none now. The mark of closing stays in the queue, behind what it was put behind."""
+        try:
+            ticket = self._queue.get_nowait()
+        except Empty:
+            return None
+        if ticket is None:
+            self._queue.put(None)
+        return ticket
 
     def _serve(self, tickets: list[Ticket]) -> None:
         """Commit a batch. A command that breaks in the database is found by halving, and fails alone."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor, wait
+from threading import Thread
 
 import psycopg
 import pytest
@@ -115,6 +116,23 @@ def test_closing_commits_what_is_queued(make_office):
     office.close()
 
     assert all(future.result(0).refusal is None for future in futures)
+
+
+def test_closing_while_a_batch_waits_for_the_log_commits_what_came_before(make_office):
+    """The mark of closing is drained together with the last commands, and must not be lost with them."""
+    office = make_office()
+    with office.desk_held():
+        futures = [office.instance.desk.submit(office.booking(n, start=office.start_after(n))) for n in range(20)]
+        closing = Thread(target=office.close)
+        closing.start()
+        with pytest.raises(Overloaded):
+            while True:  # until the desk has heard of it
+                futures.append(office.instance.desk.submit(office.booking(21, start=office.start_after(21))))
+
+    closing.join(20)
+
+    assert not closing.is_alive()
+    assert all(future.result(0).refusal is None for future in futures[:20])
 
 
 def test_callers_in_an_event_loop_are_answered_there(office):
