@@ -27,6 +27,11 @@ from infra.settings import Desk as Limits
 _log = structlog.get_logger("desk")
 
 
+#: How long a batch waits for company at most, and how often it looks.
+COMPANY_S_MAX = 0.01
+COMPANY_LOOK_S = 0.0005
+
+
 class CommandFault(Exception):
     """This one command cannot be carried out for a fault of ours; it changed nothing."""
 
@@ -66,6 +71,7 @@ class GroupCommitDesk:
         self._is_away = Event()  # set while the database does not answer
         self._is_closing = Event()
         self._rate_per_s = 5_000.0
+        self._answered_last = 0
         self.counts = DeskCounts()
         self._thread = Thread(target=self._work, name="desk", daemon=True)
         self._thread.start()
@@ -125,12 +131,27 @@ class GroupCommitDesk:
                     return []
                 self._queue.put(None)
             tickets.append(first)
+        self._await_company()
         while len(tickets) < self._limits.batch_commands_max:
             ticket = self._next_ticket()
             if ticket is None:
                 break
             tickets.append(ticket)
         return tickets
+
+    def _await_company(self) -> None:
+        """Those answered last time are likely on their way back: wait for as many, but only while they keep coming.
+
+        A small batch costs nearly as much as a large one, and beside a busy event loop it would be decided again and
+        again for one or two. Nobody alone waits, since nobody else was answered with them.
+        """
+        until = time.monotonic() + COMPANY_S_MAX
+        waiting = self._queue.qsize()
+        while waiting + 1 < self._answered_last and time.monotonic() < until:
+            time.sleep(COMPANY_LOOK_S)
+            before, waiting = waiting, self._queue.qsize()
+            if waiting == before:
+                break
 
     def _next_ticket(self) -> Ticket | None:
         """None: there is none now. The mark of closing stays in the queue, behind what it was put behind."""
@@ -164,6 +185,7 @@ class GroupCommitDesk:
             self._serve(tickets[middle:])
         else:
             self._put_back = tickets[len(receipts) :] + self._put_back
+            self._answered_last = len(receipts)
             self._count(receipts)
             self._settle(zip(tickets, receipts, strict=False))
 

@@ -23,6 +23,9 @@ _log = structlog.get_logger("follow")
 
 _AWAY_S_MIN, _AWAY_S_MAX = 0.05, 1.0
 _LOOK_S = 0.25
+#: Under a steady load a few facts would be folded at a time, at five transactions each: let some more come together.
+_PACE_S = 0.01
+_SMALL_PAGE_EVENTS = 500
 
 
 class Follower:
@@ -94,7 +97,10 @@ class Follower:
                 with ExitStack() as session:
                     following = _Session(self._dsn, self._views, self._page_events_max, self._failures, session)
                     while not self._closing.is_set():
+                        was_folding = following.folded > 0
                         has_folded = following.step()
+                        if was_folding and 0 < following.folded < _SMALL_PAGE_EVENTS:
+                            self._closing.wait(_PACE_S)
                         pause_s = _AWAY_S_MIN
                         self._begun.set()
                         if self._failures:
@@ -127,10 +133,12 @@ class _Session:
         for lane in self._lanes:
             session.callback(lane.close)
         self._folding = session.enter_context(ThreadPoolExecutor(max(1, len(self._lanes)), "fold"))
+        self.folded = 0  # facts of the last step
         self._ahead: tuple[int, Page] | None = None  # a page read while the one before it was folded
 
     def step(self) -> bool:
         """Fold one page into the views that lack it. False: there is none."""
+        self.folded = 0
         held = [lane for lane in self._lanes if self._take(lane)]
         if not held:
             return False
@@ -144,6 +152,7 @@ class _Session:
             return True
         if not page:
             return False
+        self.folded = len(page)
         folds = [(lane, self._folding.submit(lane.fold, page)) for lane in held if lane.position < page[-1][0]]
         try:
             self._read_ahead(page)

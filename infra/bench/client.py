@@ -29,7 +29,7 @@ class Said(msgspec.Struct):
     seconds: float
     statuses: dict[str, int]
     cpu_share: float  # of one processor: near 1 means that the client was the bottleneck
-    lines: int = 0  # answered, of bulk requests
+    lines_created: int = 0  # lines of bulk answers that say 201
 
 
 class _Connection(asyncio.Protocol):
@@ -73,14 +73,14 @@ class _Run:
         self._requests: Iterator[bytes] = iter([_request(told, n, body) for n, body in enumerate(told.bodies)])
         self.until = time.monotonic() + told.seconds
         self.statuses: Counter[str] = Counter()
-        self.lines = 0
+        self.lines_created = 0
 
     def following(self) -> bytes | None:
         return next(self._requests, None) if time.monotonic() < self.until else None
 
     def answered(self, received: bytes) -> None:
         self.statuses[received[9:12].decode()] += 1
-        self.lines += received.count(b'"line":')
+        self.lines_created += received.count(b'"status":201')
 
 
 def _request(told: Told, n: int, body: str) -> bytes:
@@ -101,7 +101,7 @@ async def _send_all(told: Told) -> Said:
     await asyncio.gather(*(protocol.closed for _, protocol in made))
     seconds = time.monotonic() - started
     share = (time.process_time() - cpu) / seconds
-    return Said(run.statuses.total(), seconds, dict(run.statuses), share, run.lines)
+    return Said(run.statuses.total(), seconds, dict(run.statuses), share, run.lines_created)
 
 
 def main() -> None:

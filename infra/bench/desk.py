@@ -1,29 +1,34 @@
-"""The desk in process, all rules on: asyncio callers in a closed loop over 5,000 slots, persons unique but for 5 %.
+"""The desk in process, all rules on: asyncio callers in a closed loop over 5,280 slots, persons unique but for 5 %.
 
 Commands are whole before the clock starts: parsing and hashing are the edge's work, and measured over HTTP.
 """
 
 import asyncio
-import time
-from collections.abc import Iterator
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
+from itertools import islice
 from pathlib import Path
-
-import psycopg
+from typing import Final
 
 from domain import commands
 from domain.calendar import RIYADH
-from domain.commands import Book, Command
+from domain.commands import Book, Cancel, Command, Reschedule
 from domain.identifiers import make_number
+from infra.bench.meter import Meter, Trial
+from infra.bench.rules import refuse_breach
 from infra.bootstrap import OPERATOR, Instance, open_instance
+from infra.processes import SWITCH_INTERVAL_S
 from infra.settings import Settings
 
 OFFICES, DAYS, STARTS_A_DAY, CAPACITY = 20, 11, 24, 40
-AT = datetime(2011, 1, 1, 9, tzinfo=RIYADH)
+AT = datetime(2011, 1, 1, 7, tzinfo=RIYADH)  # more than 24 hours before the first start: every booking may still move
 FIRST_DAY = date(2011, 1, 2)
 DUPLICATES_EVERY = 20
 SERVICE = "SV-RU-01"
+_NAMES: Final[dict[type[Command], str]] = {Book: "book", Cancel: "cancel", Reschedule: "reschedule"}
 
 
 def office_of(n: int) -> str:
@@ -84,9 +89,14 @@ def _offices(instance: Instance) -> Iterator[Command]:
             yield commands.PublishDay(**instance.stamp(OPERATOR, f"{office}/{day}", AT), office=office, day=day)
 
 
-def bookings(instance: Instance, count: int) -> list[Book]:
-    every = starts()
-    return [_booking(instance, n, every[n // OFFICES % len(every)]) for n in range(count)]
+# -- what is asked for ------------------------------------------------------------------------------------------------
+
+
+def bookings(instance: Instance) -> Iterator[Book]:
+    every, n = starts(), 0
+    while True:
+        yield _booking(instance, n, every[n // OFFICES % len(every)])
+        n += 1
 
 
 def _booking(instance: Instance, n: int, start: datetime) -> Book:
@@ -103,40 +113,57 @@ def _booking(instance: Instance, n: int, start: datetime) -> Book:
     )
 
 
-def bookings_per_s(dsn: str, folder: Path, callers: int, seconds: float, most: int) -> float:
-    """Decided commands, refused duplicates among them; afterwards the log is held against the rules."""
+def mixed(instance: Instance) -> Iterator[Command]:
+    """Of twenty commands 17 book, 2 cancel and 1 moves a booking of the twenty before."""
+    books, every, n = bookings(instance), starts(), 0
+    before = list(islice(books, 17))
+    yield from before
+    while True:
+        block = list(islice(books, 17))
+        yield from block
+        for book in before[:2]:
+            n += 1
+            yield Cancel(**instance.stamp(OPERATOR, f"cancel/{n}", AT, book.booking), booking=book.booking)
+        moved = before[2]
+        to = every[(every.index(moved.starts_at) + 12) % len(every)]
+        yield Reschedule(
+            **instance.stamp(OPERATOR, f"move/{n}", AT, moved.booking), booking=moved.booking, starts_at=to
+        )
+        before = block
+
+
+# -- the race ---------------------------------------------------------------------------------------------------------
+
+
+def trial(dsn: str, folder: Path, callers: int, *, seconds: float, most: int, meter: Meter, mix: bool) -> Trial:
+    """Accepted commands; afterwards the log is held against the rules. `most`: commands prepared."""
     with opened(dsn, folder) as instance:
-        prepared = iter(bookings(instance, most))
-        rate = asyncio.run(_race(instance, prepared, callers, seconds))
-    refuse_breach(dsn)
-    return rate
+        asked: Iterator[Command] = mixed(instance) if mix else bookings(instance)
+        prepared = list(islice(asked, most))
+        switch_interval_s = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH_INTERVAL_S)  # as in a process that serves
+        try:
+            accepted, measured = asyncio.run(_race(instance, prepared, callers, seconds, meter))
+        finally:
+            sys.setswitchinterval(switch_interval_s)
+    refuse_breach(dsn, capacity=CAPACITY, accepted=accepted)
+    return measured
 
 
-async def _race(instance: Instance, prepared: Iterator[Book], callers: int, seconds: float) -> float:
-    done, started = 0, time.monotonic()
+async def _race(
+    instance: Instance, prepared: Sequence[Command], callers: int, seconds: float, meter: Meter
+) -> tuple[Counter[str], Trial]:
+    accepted: Counter[str] = Counter()
+    following = iter(prepared)
 
     async def call() -> None:
-        nonlocal done
-        for command in prepared:
-            await instance.desk.submit_async(command)
-            done += 1
-            if time.monotonic() - started > seconds:
+        for command in following:
+            receipt = await instance.desk.submit_async(command)
+            if receipt.refusal is None:
+                accepted[_NAMES[type(command)]] += 1
+            if meter.elapsed_s() > seconds:
                 return
 
+    meter.start()
     await asyncio.gather(*(call() for _ in range(callers)))
-    return done / (time.monotonic() - started)
-
-
-def refuse_breach(dsn: str) -> None:
-    """RuntimeError if a slot holds more than its capacity, a person books twice, or a position is missing."""
-    breaches = {
-        "a slot over its capacity": f"""
-            SELECT FROM log WHERE type = 'SlotBooked.v1' GROUP BY stream HAVING count(*) > {CAPACITY}""",
-        "a person with two bookings of one service": """
-            SELECT FROM log WHERE type = 'SlotBooked.v1' GROUP BY person HAVING count(*) > 1""",
-        "a gap in the positions": "SELECT FROM log HAVING count(*) <> max(position)",
-    }
-    with psycopg.connect(dsn) as connection:
-        for breach, query in breaches.items():
-            if connection.execute(query).rowcount:
-                raise RuntimeError(f"the log shows {breach}")
+    return accepted, meter.stop(accepted.total())

@@ -3,10 +3,12 @@
 from fastapi import FastAPI
 from granian import Granian
 from granian.constants import Interfaces
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from pydantic import BaseModel
 
 from api.schemas import BookIn
+from infra.settings import Http
 
 app = FastAPI(openapi_url=None)
 
@@ -27,6 +29,7 @@ def serve(port: int) -> None:
         interface=Interfaces.ASGI,
         port=port,
         workers=1,
+        http1_settings=HTTP1Settings(header_read_timeout=Http.header_read_s_max * 1000),
         websockets=False,
         log_level=LogLevels.warning,
     ).serve()

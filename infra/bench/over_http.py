@@ -1,63 +1,93 @@
 """Bookings over HTTP, single and in bulk, against a server that does nothing, all under the same load."""
 
+import http.client
 import json
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final, NamedTuple
 
 import msgspec
 
 from domain.identifiers import make_number
 from infra.bench import desk
 from infra.bench.client import Said, Told
+from infra.bench.meter import Meter, Trial
+from infra.bench.rules import refuse_breach
 from infra.keys import KeyFiles, Keys
 from infra.settings import Settings
 from infra.tokens import Role, issue
 
-START_S_MAX = 30
-BULK_LINES = 500
-BULK_CONNECTIONS = 4
+START_S_MAX: Final = 30
+STOP_S_MAX: Final = 15
+BULK_LINES: Final = 500
+BULK_CONNECTIONS: Final = 4
 
 
-@contextmanager
-def noop_server() -> Iterator[int]:
-    port = _free_port()
-    with _running([sys.executable, "-P", "-c", f"from infra.bench.noop import serve; serve({port})"], port):
-        yield port
+class Server(NamedTuple):
+    port: int
+    pid: int
 
 
-@contextmanager
-def mawid_server(dsn: str, folder: Path) -> Iterator[int]:
-    """`mawid serve` with one worker, its offices published, its buckets wide open."""
-    with desk.opened(dsn, folder):
-        pass
-    port = _free_port()
-    told = {"DATABASE_URL": dsn, "DATA_DIR": str(folder), "PORT": str(port), "CLOCK": "request", "LOG_FORMAT": "json"}
-    told |= {f"{name}_REQUESTS_PER_S": "1000000" for name in ("CITIZEN", "STAFF", "ADDRESS")}
-    environment = ["env", *(f"MAWID_{name}={value}" for name, value in told.items())]
-    serve = [sys.executable, "-P", "-c", "from infra.cli import main; main()", "serve"]
-    with _running([*environment, *serve], port):
-        yield port
+# -- trials -----------------------------------------------------------------------------------------------------------
 
 
-def no_ops(port: int, folder: Path, seconds: float, most: int) -> Said:
-    return _sent(port, folder, seconds, [_body(n) for n in range(most)], path="/v1/bookings", headers={})
+def no_ops(folder: Path, seconds: float, most: int, postmaster: int) -> Trial:
+    told = Told(0, seconds, "/v1/bookings", _json({}), [_body(n) for n in range(most)])
+    with _noop_server() as server:
+        return _measured(server, folder, told, postmaster, _requests)
 
 
-def bookings(port: int, folder: Path, seconds: float, most: int) -> Said:
-    return _sent(port, folder, seconds, [_body(n) for n in range(most)], path="/v1/bookings", headers=_caller(folder))
+def bookings(dsn: str, folder: Path, seconds: float, most: int, postmaster: int) -> Trial:
+    with _mawid_server(dsn, folder) as server:
+        told = Told(0, seconds, "/v1/bookings", _json(_caller(folder)), [_body(n) for n in range(most)])
+        trial = _measured(server, folder, told, postmaster, _requests)
+    refuse_breach(dsn, capacity=desk.CAPACITY, accepted=Counter(book=trial.done))
+    return trial
 
 
-def bulk(port: int, folder: Path, seconds: float, most: int) -> Said:
-    """Lines answered stand in `lines`."""
+def bulk(dsn: str, folder: Path, seconds: float, most: int, postmaster: int) -> Trial:
+    """A trial of lines."""
     lines = [f'{{"command":"book","key":"bulk-{n}",{_body(n)[1:]}' for n in range(most)]
     bodies = ["\n".join(lines[n : n + BULK_LINES]) for n in range(0, most, BULK_LINES)]
-    headers = _caller(folder) | {"Content-Type": "application/x-ndjson"}
-    return _sent(port, folder, seconds, bodies, path="/v1/commands", headers=headers, connections=BULK_CONNECTIONS)
+    with _mawid_server(dsn, folder) as server:
+        headers = {"Content-Type": "application/x-ndjson", **_caller(folder)}
+        told = Told(0, seconds, "/v1/commands", headers, bodies, connections=BULK_CONNECTIONS)
+        trial = _measured(server, folder, told, postmaster, _lines_created)
+    refuse_breach(dsn, capacity=desk.CAPACITY, accepted=Counter(book=trial.done))
+    return trial
+
+
+def _requests(said: Said) -> int:
+    return said.requests
+
+
+def _lines_created(said: Said) -> int:
+    return said.lines_created
+
+
+def _measured(server: Server, folder: Path, told: Told, postmaster: int, done_of: Callable[[Said], int]) -> Trial:
+    told.port = server.port
+    file = folder / "requests.json"
+    file.write_bytes(msgspec.json.encode(told))
+    meter = Meter(server=server.pid, PostgreSQL=postmaster)
+    meter.start()
+    client = [sys.executable, "-P", "-c", "from infra.bench.client import main; main()", str(file)]
+    run = subprocess.run(client, capture_output=True, check=True, timeout=told.seconds + 60)
+    said = msgspec.json.decode(run.stdout, type=Said)
+    if set(said.statuses) - {"200", "201"}:
+        raise RuntimeError(f"answers that a quiet server does not give: {said.statuses}")
+    done = done_of(said)
+    cpu_s = meter.stop(done).cpu_s | {"client": said.cpu_share * said.seconds}
+    return Trial(done, said.seconds, cpu_s)
+
+
+# -- requests ---------------------------------------------------------------------------------------------------------
 
 
 def _body(n: int) -> str:
@@ -68,52 +98,68 @@ def _body(n: int) -> str:
     return json.dumps(booking | {"beneficiary": person, "channel": "portal"}, separators=(",", ":"))
 
 
+def _json(headers: dict[str, str]) -> dict[str, str]:
+    return {"Content-Type": "application/json", **headers}
+
+
 def _caller(folder: Path) -> dict[str, str]:
     keys = Keys.open(KeyFiles.named_in(Settings.load({"MAWID_DATA_DIR": str(folder)})))
     token = issue(keys, Role.OPERATOR, lifetime_s=3600, now=time.time())
     return {"Authorization": f"Bearer {token}", "Mawid-Now": desk.AT.isoformat()}
 
 
-def _sent(
-    port: int,
-    folder: Path,
-    seconds: float,
-    bodies: list[str],
-    *,
-    path: str,
-    headers: dict[str, str],
-    connections: int | None = None,
-) -> Said:
-    told = Told(port, seconds, path, {"Content-Type": "application/json"} | headers, bodies)
-    if connections is not None:
-        told.connections = connections
-    file = folder / "requests.json"
-    file.write_bytes(msgspec.json.encode(told))
-    client = [sys.executable, "-P", "-c", "from infra.bench.client import main; main()", str(file)]
-    run = subprocess.run(client, capture_output=True, check=True, timeout=seconds + 60)
-    said = msgspec.json.decode(run.stdout, type=Said)
-    if set(said.statuses) - {"200", "201"}:
-        raise RuntimeError(f"answers that a quiet server does not give: {said.statuses}")
-    return said
+# -- servers ----------------------------------------------------------------------------------------------------------
 
 
 @contextmanager
-def _running(command: list[str], port: int) -> Iterator[None]:
+def _noop_server() -> Iterator[Server]:
+    port = _free_port()
+    with _running([sys.executable, "-P", "-c", f"from infra.bench.noop import serve; serve({port})"], port) as server:
+        yield server
+
+
+@contextmanager
+def _mawid_server(dsn: str, folder: Path) -> Iterator[Server]:
+    """`mawid serve` with one worker, its offices published, its buckets wide open."""
+    with desk.opened(dsn, folder):
+        pass
+    port = _free_port()
+    told = {"DATABASE_URL": dsn, "DATA_DIR": str(folder), "PORT": str(port), "CLOCK": "request", "LOG_FORMAT": "json"}
+    told |= {f"{name}_REQUESTS_PER_S": "1000000" for name in ("CITIZEN", "STAFF", "ADDRESS")}
+    environment = ["env", *(f"MAWID_{name}={value}" for name, value in told.items())]
+    serve = [sys.executable, "-P", "-c", "from infra.cli import main; main()", "serve"]
+    with _running([*environment, *serve], port) as server:
+        yield server
+
+
+@contextmanager
+def _running(command: list[str], port: int) -> Iterator[Server]:
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             until = time.monotonic() + START_S_MAX
-            while not _listens(port):
+            while not _is_ready(port):
                 if process.poll() is not None or time.monotonic() > until:
                     raise RuntimeError(f"the server on port {port} did not start")
                 time.sleep(0.05)
-            yield
+            yield Server(port, process.pid)
         finally:
             process.terminate()
+            try:
+                process.wait(STOP_S_MAX)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 
-def _listens(port: int) -> bool:
-    with socket.socket() as trial:
-        return trial.connect_ex(("127.0.0.1", port)) == 0
+def _is_ready(port: int) -> bool:
+    """A port may be open long before the worker behind it takes a request. The no-op knows no such page: 404."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
+    try:
+        connection.request("GET", "/health/ready")
+        return connection.getresponse().status in {200, 404}
+    except OSError:
+        return False
+    finally:
+        connection.close()
 
 
 def _free_port() -> int:

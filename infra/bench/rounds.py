@@ -1,13 +1,15 @@
 """Rounds of interleaved variants, and the ratios taken inside each round."""
 
 import os
-import statistics
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from infra.bench import desk, ground, limit, over_http, stock
+from infra.bench.meter import Meter, Trial
 from infra.postgres import EmbeddedDatabase
 
 CALLERS: Final = (1, 32, 256, 1024)
@@ -15,90 +17,96 @@ CALLERS: Final = (1, 32, 256, 1024)
 PREPARED_PER_S: Final = 20_000
 PREPARED_OVER_HTTP_PER_S: Final = 12_000
 
+L: Final = "L: batches of 1,000 events"
+L_OF_BOOKINGS: Final = "L of all rows of 1,000 bookings"
+MIX: Final = ", 85/10/5"  # book, cancel, reschedule
+HTTP: Final = "HTTP, "
+NOOP, SINGLE, NDJSON = f"{HTTP}FastAPI no-op POST", f"{HTTP}single bookings", f"{HTTP}NDJSON lines"
 
-@dataclass
-class Figures:
-    """Name → one figure a round."""
 
-    rates: dict[str, list[float]] = field(default_factory=dict)
-    load: list[float] = field(default_factory=list)
-    fdatasyncs: list[float] = field(default_factory=list)
+def of_stock(threads: int) -> str:
+    return f"stock library, {threads} thread{'s' if threads > 1 else ''}"
 
-    def add(self, name: str, rate: float) -> None:
-        self.rates.setdefault(name, []).append(rate)
 
-    def ratio(self, above: str, below: str) -> list[float]:
-        return [one / other for one, other in zip(self.rates[above], self.rates[below], strict=True)]
-
-    def ratios(self) -> Iterator[tuple[str, list[float]]]:
-        for title, above, below in RATIOS:
-            if above in self.rates and below in self.rates:
-                yield title, self.ratio(above, below)
+def of_desk(callers: int, *, mix: bool = False) -> str:
+    return f"desk, {callers:,} caller{'s' if callers > 1 else ''}{MIX if mix else ''}"
 
 
 RATIOS: Final = (
-    ("in process, 1,024 callers ÷ L", "desk, 1024 callers", "L: batches of 1,000"),
-    ("in process, 32 callers ÷ stock library, 32 threads", "desk, 32 callers", "stock library, 32 threads"),
-    ("in process, 1 caller ÷ stock library, 1 thread", "desk, 1 caller", "stock library, 1 thread"),
-    ("HTTP single bookings ÷ FastAPI no-op POST", "HTTP, single bookings", "HTTP, no-op POST"),
-    ("NDJSON ÷ HTTP single bookings", "HTTP, NDJSON lines", "HTTP, single bookings"),
+    ("in process, 1,024 callers ÷ L", of_desk(1024), L),
+    ("in process, 1,024 callers ÷ L of all rows", of_desk(1024), L_OF_BOOKINGS),
+    ("in process, 32 callers ÷ stock library, 32 threads", of_desk(32), of_stock(32)),
+    ("in process, 1 caller ÷ stock library, 1 thread", of_desk(1), of_stock(1)),
+    ("mix of 85/10/5 ÷ bookings only, 32 callers", of_desk(32, mix=True), of_desk(32)),
+    ("HTTP single bookings ÷ FastAPI no-op POST", SINGLE, NOOP),
+    ("NDJSON ÷ HTTP single bookings", NDJSON, SINGLE),
 )
 
 
-def run(rounds: int, seconds: float, *, with_http: bool = True, told: Callable[[str], None]) -> Figures:
-    """Every variant once in each round, each on a database of its own. RuntimeError if one broke a rule."""
+class Machine(msgspec.Struct, frozen=True):
+    """Its state when a round began."""
+
+    load_average: float
+    fdatasyncs_per_s: float  # of 8 kB each
+
+
+class Figures(msgspec.Struct):
+    """One entry a round."""
+
+    trials: dict[str, list[Trial]] = msgspec.field(default_factory=dict)
+    machine: list[Machine] = msgspec.field(default_factory=list)
+
+    def ratios(self) -> Iterator[tuple[str, list[float]]]:
+        for title, above, below in RATIOS:
+            if above in self.trials and below in self.trials:
+                pairs = zip(self.trials[above], self.trials[below], strict=True)
+                yield title, [one.per_s / other.per_s for one, other in pairs]
+
+
+def run(rounds: int, seconds: float, *, wanted: Callable[[str], bool], told: Callable[[str], None]) -> Figures:
+    """Every wanted variant once in each round, each on a database of its own. RuntimeError if one broke a rule."""
     figures = Figures()
     with ground.durable_server() as (server, folder):
         for number in range(1, rounds + 1):
-            figures.load.append(os.getloadavg()[0])
-            figures.fdatasyncs.append(ground.fdatasyncs_per_s(folder))
-            with ground.fresh_database(server, migrated=False) as dsn:
-                figures.add("L: batches of 1,000", limit.events_per_s(dsn, seconds))
-            for threads in (1, 32):
-                with ground.fresh_database(server, migrated=False) as dsn:
-                    name = f"stock library, {threads} thread{'s' if threads > 1 else ''}"
-                    figures.add(name, stock.bookings_per_s(dsn, threads, seconds))
-            for callers in CALLERS:
-                with ground.fresh_database(server, migrated=True) as dsn:
-                    name = f"desk, {callers} caller{'s' if callers > 1 else ''}"
-                    most = int(seconds * PREPARED_PER_S)
-                    keys = folder / f"{number}-{callers}"
-                    figures.add(name, desk.bookings_per_s(dsn, keys, callers, seconds, most))
-            if with_http:
-                _over_http(figures, server, folder / f"{number}-http", seconds)
-            told(f"round {number} of {rounds}")
+            figures.machine.append(Machine(os.getloadavg()[0], ground.fdatasyncs_per_s(folder)))
+            for name, trial in _variants(server, seconds):
+                if wanted(name):
+                    told(f"round {number} of {rounds}: {name}")
+                    with tempfile.TemporaryDirectory(dir=folder) as own:
+                        figures.trials.setdefault(name, []).append(trial(Path(own)))
     return figures
 
 
-def _over_http(figures: Figures, server: EmbeddedDatabase, folder: Path, seconds: float) -> None:
-    folder.mkdir()
-    most = int(seconds * PREPARED_OVER_HTTP_PER_S)
-    with over_http.noop_server() as port:
-        said = over_http.no_ops(port, folder, seconds, most)
-        figures.add("HTTP, no-op POST", said.requests / said.seconds)
-    for name, send in (("HTTP, single bookings", over_http.bookings), ("HTTP, NDJSON lines", over_http.bulk)):
-        with ground.fresh_database(server, migrated=True) as dsn:
-            keys = folder / name.rpartition(" ")[2]
-            with over_http.mawid_server(dsn, keys) as port:
-                said = send(port, keys, seconds, most)
-            figures.add(name, (said.lines or said.requests) / said.seconds)
-            desk.refuse_breach(dsn)
+def _variants(server: EmbeddedDatabase, seconds: float) -> Iterator[tuple[str, Callable[[Path], Trial]]]:
+    """In the order they are run: names, and what each does in an empty folder of its own."""
+    postmaster = server.postmaster_pid
+    assert postmaster is not None
+    meter = Meter(callers=os.getpid(), PostgreSQL=postmaster)
 
+    def on_fresh(trial: Callable[[str, Path], Trial], *, migrated: bool = True) -> Callable[[Path], Trial]:
+        def run_on(folder: Path) -> Trial:
+            with ground.fresh_database(server, migrated=migrated) as dsn:
+                return trial(dsn, folder)
 
-def table(figures: Figures) -> Iterator[str]:
-    """Figures in lines for people: median, least and most of the rounds."""
-    yield f"{'variant':<52}{'per second':>12}   least … most"
-    for name, rates in figures.rates.items():
-        yield f"{name:<52}{statistics.median(rates):>12,.0f}   {min(rates):,.0f} … {max(rates):,.0f}"
-    yield ""
-    yield f"{'ratio, taken inside each round':<52}{'median':>12}   least … most"
-    for title, ratios in figures.ratios():
-        yield f"{title:<52}{statistics.median(ratios):>12.2f}   {min(ratios):.2f} … {max(ratios):.2f}"
-    yield ""
-    yield f"load average {_spread(figures.load)}; fdatasync of 8 kB {_spread(figures.fdatasyncs)} a second"
-    yield "fsync and synchronous_commit were on; after each variant the log was held against the rules"
+        return run_on
 
+    def at_desk(callers: int, *, mix: bool) -> Callable[[Path], Trial]:
+        most = int(seconds * PREPARED_PER_S)
+        return on_fresh(
+            lambda dsn, folder: desk.trial(dsn, folder, callers, seconds=seconds, most=most, meter=meter, mix=mix)
+        )
 
-def _spread(values: Iterable[float]) -> str:
-    values = list(values)
-    return f"{statistics.median(values):,.1f} ({min(values):,.1f} … {max(values):,.1f})"
+    def of_library(threads: int) -> Callable[[Path], Trial]:
+        return on_fresh(lambda dsn, _: stock.bookings(dsn, threads, seconds, meter), migrated=False)
+
+    yield L, on_fresh(lambda dsn, _: limit.events(dsn, seconds, meter))
+    yield L_OF_BOOKINGS, on_fresh(lambda dsn, _: limit.bookings(dsn, seconds, meter))
+    for threads in (1, 32):
+        yield of_stock(threads), of_library(threads)
+    for callers in CALLERS:
+        for mix in (False, True):
+            yield of_desk(callers, mix=mix), at_desk(callers, mix=mix)
+    requests, lines = int(seconds * PREPARED_OVER_HTTP_PER_S), int(seconds * PREPARED_PER_S)
+    yield NOOP, lambda folder: over_http.no_ops(folder, seconds, requests, postmaster)
+    yield SINGLE, on_fresh(lambda dsn, folder: over_http.bookings(dsn, folder, seconds, requests, postmaster))
+    yield NDJSON, on_fresh(lambda dsn, folder: over_http.bulk(dsn, folder, seconds, lines, postmaster))

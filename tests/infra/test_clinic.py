@@ -157,7 +157,7 @@ def test_refused_lines_are_kept_whole_in_a_file_of_the_owners(instance, clinic):
     assert stat.S_IMODE(summary.rejects.stat().st_mode) == 0o600
     header, kept = summary.rejects.read_text().splitlines()
     assert header == f"line,reason,{HEADER}"
-    assert kept.startswith("3,slot-in-the-past: ")
+    assert kept.startswith('3,"slot-in-the-past: ')
     assert kept.endswith(late)
 
 
