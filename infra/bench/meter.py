@@ -26,7 +26,7 @@ class Trial(msgspec.Struct, frozen=True):
 
 
 class Meter:
-    """Runs between `start` and `stop`; each name stands for a process with all its descendants."""
+    """Runs between `start` and `stop`. A name stands for a process and its descendants, but for those named apart."""
 
     def __init__(self, **processes: int) -> None:
         self._processes = processes
@@ -44,14 +44,15 @@ class Meter:
 
     def _read(self) -> dict[str, float]:
         stats = dict(_stats())
-        return {name: _cpu_s(root, stats) for name, root in self._processes.items()}
+        roots = set(self._processes.values())
+        return {name: _cpu_s(root, roots - {root}, stats) for name, root in self._processes.items()}
 
 
-def _cpu_s(root: int, stats: dict[int, list[str]]) -> float:
-    """Descendants that have ended are in the figures of the parent that waited for them."""
+def _cpu_s(root: int, others: set[int], stats: dict[int, list[str]]) -> float:
+    """Without `others`, which count for themselves. A descendant that has ended is in the figures of who waited."""
     family, ticks = {root}, 0
     for pid in sorted(stats):  # parents first, but for a process number that has begun anew
-        if pid in family or int(stats[pid][_PARENT]) in family:
+        if pid in family or (pid not in others and int(stats[pid][_PARENT]) in family):
             family.add(pid)
             ticks += sum(map(int, stats[pid][_USER : _CHILDREN_SYSTEM + 1]))
     return ticks / _TICKS_PER_S

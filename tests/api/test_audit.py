@@ -17,8 +17,9 @@ def auditor(api):
 def booked(shared_api):
     """An office with two bookings, one of which is cancelled."""
     office = shared_api.given_an_office()
-    first, second = (shared_api.given_a_booking(office, start=start_after(n)) for n in range(2))
+    first = shared_api.given_a_booking(office, start=start_after(0))
     shared_api.post(f"/v1/bookings/{first['reference']}/cancel", {"reason": "travel"})
+    second = shared_api.given_a_booking(office, start=start_after(1))  # so that the cancellation is not the last fact
     return first, second
 
 
