@@ -1,26 +1,51 @@
 """A booking and a person, folded from the facts that carry their tag."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from typing import NamedTuple
 
 from domain.events import (
     BookingCancelled,
+    BookingDisplacedIn,
+    BookingDisplacedOut,
     BookingEvent,
     BookingMovedIn,
     BookingMovedOut,
+    CheckedIn,
+    Event,
     Fact,
+    GuardianAppointed,
+    HoldExpired,
+    HoldReleased,
+    OutcomeCorrected,
     OutcomeRecorded,
+    PlaceHeld,
+    PlaceOffered,
     SlotBooked,
+    WaitingListJoined,
+    WaitingListLeft,
+    WalkedIn,
 )
+
+#: Statuses of a booking that has an outcome.
+OUTCOMES = frozenset({"served", "not_completed", "no_show"})
 
 
 class Booking:
-    """Where a booking stands now. `status` is None until its first fact."""
+    """Where a booking stands now. Until it is confirmed `status` is None: it may be a hold, or wait in line."""
 
     __slots__ = (
         "booking",
+        "called_at",
         "channel",
+        "checked_in_at",
+        "has_place",
+        "hold",
+        "is_walk_in",
+        "joined",
         "last_at",
+        "left",
         "minutes",
+        "offer",
         "office",
         "person",
         "reschedules",
@@ -28,6 +53,7 @@ class Booking:
         "service",
         "starts_at",
         "status",
+        "terms",
     )
 
     office: str
@@ -36,14 +62,22 @@ class Booking:
     minutes: int
     channel: str
     reschedules: int
-    section: str | None
     last_at: datetime
 
     def __init__(self, booking: str) -> None:
         self.booking = booking
         self.status: str | None = None
         self.person: str | None = None
-        self.section = None
+        self.section: str | None = None
+        self.terms = 1  # version of the policy it was made under
+        self.has_place = True  # False: displaced, and no start was free
+        self.is_walk_in = False
+        self.checked_in_at: datetime | None = None
+        self.called_at: datetime | None = None
+        self.hold: PlaceHeld | None = None  # as long as no fact has ended it
+        self.joined: WaitingListJoined | None = None  # a waiting list, with this id as the entry's
+        self.offer: PlaceOffered | None = None
+        self.left: str | None = None  # why the entry has left the list
 
     @property
     def ends_at(self) -> datetime:
@@ -52,7 +86,8 @@ class Booking:
     def evolve(self, fact: Fact) -> None:
         event = fact.event
         if not isinstance(event, BookingEvent):
-            return  # an occupied or released further slot says nothing new about the booking
+            self._evolve_before_confirmation(fact, event)
+            return
         self.last_at = fact.at
         match event:
             case BookingMovedOut():
@@ -63,35 +98,110 @@ class Booking:
                 self.section = section
                 self.service = event.service
                 self.channel = event.channel
+                self.terms = event.policy
+                self.hold = None
+            case WalkedIn(section=section):
+                self.status, self.is_walk_in, self.checked_in_at = "checked_in", True, fact.at
+                self.person, self.section = fact.person, section
+                self.service, self.channel, self.terms = event.service, event.channel, event.policy
+            case BookingDisplacedOut(to_starts_at=to):
+                self.has_place = to is not None
+                return
+            case BookingMovedIn() | BookingDisplacedIn():
+                self.has_place = True
+            case CheckedIn():
+                self.status, self.checked_in_at = "checked_in", fact.at
             case BookingCancelled():
                 self.status = "cancelled"
-            case OutcomeRecorded(outcome=outcome):
+            case OutcomeRecorded(outcome=outcome) | OutcomeCorrected(outcome=outcome):
                 self.status = outcome
         self.office = event.office
         self.starts_at = event.starts_at
         self.minutes = event.minutes
         self.reschedules = event.reschedules
 
+    def _evolve_before_confirmation(self, fact: Fact, event: Event) -> None:
+        """Holds and waiting lists; an occupied or released further slot says nothing new about the booking."""
+        match event:
+            case PlaceHeld():
+                self.hold, self.person, self.last_at = event, fact.person, fact.at
+            case HoldReleased() | HoldExpired():
+                self.hold, self.last_at = None, fact.at
+            case WaitingListJoined(section=section):
+                self.joined, self.person, self.section, self.last_at = event, fact.person, section, fact.at
+            case PlaceOffered():
+                self.offer, self.last_at = event, fact.at
+            case WaitingListLeft(reason=reason):
+                self.offer, self.left, self.last_at = None, reason, fact.at
+
+
+class OpenBooking(NamedTuple):
+    """A booking that has neither been cancelled nor had an outcome."""
+
+    service: str
+    office: str
+    starts_at: datetime
+    ends_at: datetime
+    is_checked_in: bool
+
 
 class Person:
-    """The bookings of one beneficiary that have neither been cancelled nor had an outcome."""
+    """What the rules about a beneficiary are judged by."""
 
-    __slots__ = ("open_bookings", "person")
+    __slots__ = ("guardians", "holds", "no_shows", "open_bookings", "person", "waiting")
 
     def __init__(self, person: str | None) -> None:
         self.person = person  # None: a number no fact has named yet
-        self.open_bookings: dict[str, tuple[str, datetime]] = {}  # booking → service, end
+        self.open_bookings: dict[str, OpenBooking] = {}
+        self.holds: dict[str, PlaceHeld] = {}  # as long as no fact has ended them
+        self.waiting: dict[str, WaitingListJoined] = {}
+        self.no_shows: dict[str, tuple[str, datetime]] = {}  # booking → service, start
+        self.guardians: dict[str, date] = {}  # guardian → last day
 
     def active(self, at: datetime) -> dict[str, str]:
         """Booking → service of those whose end is not past: what POL-01 and POL-02 count."""
-        return {booking: service for booking, (service, ends_at) in self.open_bookings.items() if ends_at > at}
+        return {booking: open_.service for booking, open_ in self.open_bookings.items() if open_.ends_at > at}
+
+    def overdue(self, at: datetime) -> dict[str, OpenBooking]:
+        """Bookings whose time has passed without a check-in: at their office's close they are no-shows (POL-08)."""
+        return {
+            booking: open_
+            for booking, open_ in self.open_bookings.items()
+            if open_.ends_at <= at and not open_.is_checked_in
+        }
 
     def evolve(self, fact: Fact) -> None:
-        booking = fact.booking
-        match fact.event:
-            case SlotBooked() | BookingMovedIn() as event:
+        booking, event = fact.booking, fact.event
+        match event:
+            case SlotBooked() | BookingMovedIn() | BookingDisplacedIn() | WalkedIn() | CheckedIn():
                 assert booking is not None
-                self.open_bookings[booking] = (event.service, event.starts_at + timedelta(minutes=event.minutes))
-            case BookingCancelled() | OutcomeRecorded():
+                ends_at = event.starts_at + timedelta(minutes=event.minutes)
+                is_checked_in = isinstance(event, WalkedIn | CheckedIn)
+                self.open_bookings[booking] = OpenBooking(
+                    event.service, event.office, event.starts_at, ends_at, is_checked_in
+                )
+                if self.holds:
+                    self.holds.pop(booking, None)
+            case BookingCancelled():
                 assert booking is not None
                 self.open_bookings.pop(booking, None)
+            case OutcomeRecorded(outcome=outcome) | OutcomeCorrected(outcome=outcome):
+                assert booking is not None
+                self.open_bookings.pop(booking, None)
+                self.no_shows.pop(booking, None)
+                if outcome == "no_show":
+                    self.no_shows[booking] = event.service, event.starts_at
+            case PlaceHeld():
+                assert booking is not None
+                self.holds[booking] = event
+            case HoldReleased() | HoldExpired():
+                assert booking is not None
+                self.holds.pop(booking, None)
+            case WaitingListJoined():
+                assert booking is not None
+                self.waiting[booking] = event
+            case WaitingListLeft():
+                assert booking is not None
+                self.waiting.pop(booking, None)
+            case GuardianAppointed(guardian=guardian, until=until):
+                self.guardians[guardian] = until

@@ -66,7 +66,7 @@ def reschedule(command: Reschedule, state: State, decision: Decision) -> None:
     eligibility.section_again(office.registered, booking.section)
     channel = booking.channel if command.caller.role == "citizen" else "counter"
     eligibility.time_of_booking(policy, to_start, at, channel)
-    slots = free_slots(state, office, to_start, booking.minutes, booking.booking)
+    slots = free_slots(state, office, to_start, booking.minutes, booking.booking, at=at)
 
     by, from_office, from_start, tag = command.caller.by, booking.office, booking.starts_at, booking.booking
     left = [state.slot(slot_stream(from_office, start)) for start in starts_of(from_start, booking.minutes)]

@@ -62,6 +62,7 @@ class Book(Command, kw_only=True):
     beneficiary: Beneficiary
     channel: str
     booker: Beneficiary | None = None
+    hold: str | None = None  # confirmed by this booking, which then has its id
 
 
 class BookGroup(Command, kw_only=True):
@@ -79,9 +80,77 @@ class Cancel(Command, kw_only=True):
     reason: str | None = None
 
 
+# -- holds and waiting lists ------------------------------------------------------------------------------------------
+
+
+class PlaceHold(Command, kw_only=True):
+    hold: str  # its id, which will be the booking's
+    office: str
+    service: str
+    starts_at: datetime
+    beneficiary: Beneficiary
+    channel: str
+
+
+class ReleaseHold(Command, kw_only=True):
+    hold: str
+
+
+class JoinWaitingList(Command, kw_only=True):
+    entry: str  # its id, which will be the booking's
+    office: str
+    service: str
+    since: date
+    until: date  # included
+    beneficiary: Beneficiary
+    channel: str
+
+
+class AcceptOffer(Command, kw_only=True):
+    entry: str
+
+
+class LeaveWaitingList(Command, kw_only=True):
+    """Also declines what was offered."""
+
+    entry: str
+
+
+# -- visits -----------------------------------------------------------------------------------------------------------
+
+
+class WalkIn(Command, kw_only=True):
+    booking: str
+    office: str
+    service: str
+    beneficiary: Beneficiary
+    channel: str
+
+
+class CheckIn(Command, kw_only=True):
+    booking: str
+
+
+class CallNext(Command, kw_only=True):
+    office: str
+
+
 class RecordOutcome(Command, kw_only=True):
     booking: str
     outcome: str  # served, not_completed or no_show
+
+
+class CorrectOutcome(Command, kw_only=True):
+    booking: str
+    outcome: str
+    reason: str
+
+
+class SettleDay(Command, kw_only=True):
+    """The sweep: record what the clock has decided at an office's day, such as no-shows after its close."""
+
+    office: str
+    day: date
 
 
 class ImportVisit(Command, kw_only=True):
@@ -143,8 +212,97 @@ class AssignCounters(Command, kw_only=True):
     since: datetime
     until: datetime
     counters: int
+    displace: bool = False  # move what no longer fits; else a cut below what is booked is refused
 
 
 class PublishDay(Command, kw_only=True):
     office: str
     day: date
+
+
+class CloseOffice(Command, kw_only=True):
+    """The slots from `since` to before `until` are taken away, and who is booked there moves."""
+
+    office: str
+    since: datetime
+    until: datetime
+    reason: str
+    preview: bool = False  # only say what would happen
+
+
+class AnnounceOpening(Command, kw_only=True):
+    office: str
+    since: date
+    until: date  # included
+    hours: tuple[tuple[str, str], ...]  # wall times from, to
+
+
+class PauseOffice(Command, kw_only=True):
+    office: str
+    reason: str | None = None
+
+
+class ResumeOffice(Command, kw_only=True):
+    office: str
+
+
+class AssignDailyPause(Command, kw_only=True):
+    office: str
+    since: date
+    pauses: tuple[tuple[str, str], ...]
+
+
+class AssignFairRelease(Command, kw_only=True):
+    office: str
+    is_on: bool
+
+
+# -- persons ----------------------------------------------------------------------------------------------------------
+
+
+class CorrectPerson(Command, kw_only=True):
+    """Staff put right a number, a name or a mobile."""
+
+    lookup: bytes  # of the number the vault has
+    number: Beneficiary | None = None  # as it should be: a wrong number, or iqama → national id
+    name: str | None = None
+    mobile: str | None = None
+
+
+class AppointGuardian(Command, kw_only=True):
+    guardian: Beneficiary
+    dependant: Beneficiary
+    until: date  # the last day
+
+
+# -- policy, operation, measurement -----------------------------------------------------------------------------------
+
+
+class AdoptPolicy(Command, kw_only=True):
+    since: date
+    rules: dict[str, object]
+
+
+class RecordOperation(Command, kw_only=True):
+    since: datetime  # the hour
+    minutes_watched: int
+    minutes_ready: int
+    minutes_fresh: int
+    confirmations: int
+    confirmations_prompt: int
+
+
+class MakeMeasurement(Command, kw_only=True):
+    measurement: str
+    period_from: date
+    period_to: date
+    as_of: int
+    values: dict[str, str]
+    given: tuple[str, ...] = ()
+    source: str | None = None
+
+
+class CorrectMeasurement(Command, kw_only=True):
+    measurement: str
+    overall_index: str
+    source: str

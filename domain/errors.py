@@ -100,6 +100,14 @@ class BeyondHorizon(Refused):
         super().__init__(f"bookings are taken up to {last_day}")
 
 
+class Banned(Refused):
+    name = "banned"
+
+    def __init__(self, service: str | None, until: str, no_shows: list[str]) -> None:
+        self.service, self.until, self.no_shows = service, until, no_shows
+        super().__init__(f"{service or 'every service'} is barred until {until}, the last day")
+
+
 class ActiveBookingExists(Refused):
     name = "active-booking-exists"
 
@@ -186,6 +194,24 @@ class TooLateToCancel(Refused):
     def __init__(self, booking: str, starts_at: str) -> None:
         self.booking, self.starts_at = booking, starts_at
         super().__init__(f"{booking} began at {starts_at}")
+
+
+class HoldExpired(Refused):
+    """Of a hold, or of an offer to someone on a waiting list."""
+
+    name = "hold-expired"
+
+    def __init__(self, hold: str, expires_at: str) -> None:
+        self.hold, self.expires_at = hold, expires_at
+        super().__init__(f"{hold} was kept until {expires_at}")
+
+
+class NotDisplaceable(Refused):
+    name = "not-displaceable"
+
+    def __init__(self, booking: str, reason: str) -> None:
+        self.booking, self.reason = booking, reason
+        super().__init__(f"{booking} cannot be moved: {reason}")
 
 
 class NoShowTooEarly(Refused):

@@ -91,9 +91,60 @@ class DayPublished(Event, kw_only=True):
     office: str
     day: date
     starts: tuple[str, ...]  # office wall times, such as 09:15; none on a closed day
-    reason: str | None = None  # weekend or holiday, on a closed day
+    reason: str | None = None  # weekend, holiday or closure, on a closed day
     name_ar: str | None = None
     name_en: str | None = None
+
+
+# -- announcements: they override the calendar ------------------------------------------------------------------------
+
+
+class OfficePaused(Event, kw_only=True):
+    """The office takes no booking commands until it resumes; what is booked stands."""
+
+    TOPIC = "OfficePaused.v1"
+    office: str
+    reason_given: bool = False
+
+
+class OfficeResumed(Event, kw_only=True):
+    TOPIC = "OfficeResumed.v1"
+    office: str
+
+
+class ClosureAnnounced(Event, kw_only=True):
+    TOPIC = "ClosureAnnounced.v1"
+    office: str
+    since: datetime  # the first instant that is closed
+    until: datetime  # the first instant that no longer is
+    reason: str
+
+
+class OpeningAnnounced(Event, kw_only=True):
+    """Hours in which the office opens, whatever the calendar says of these days."""
+
+    TOPIC = "OpeningAnnounced.v1"
+    office: str
+    since: date
+    until: date  # included
+    hours: tuple[tuple[str, str], ...]  # wall times from, to: (("16:00", "18:00"),)
+
+
+class DailyPauseAssigned(Event, kw_only=True):
+    """A daily break, such as a prayer; from `since` on, until another takes its place."""
+
+    TOPIC = "DailyPauseAssigned.v1"
+    office: str
+    since: date
+    pauses: tuple[tuple[str, str], ...]  # wall times from, to; none ends the pauses
+
+
+class FairReleaseAssigned(Event, kw_only=True):
+    """Whether places freed in the last 24 hours before their start return after a while drawn by chance."""
+
+    TOPIC = "FairReleaseAssigned.v1"
+    office: str
+    is_on: bool
 
 
 # -- a slot -----------------------------------------------------------------------------------------------------------
@@ -117,6 +168,7 @@ class SlotResized(SlotEvent, kw_only=True):
 class SlotWithdrawn(SlotEvent, kw_only=True):
     TOPIC = "SlotWithdrawn.v1"
     capacity: int  # what was taken away
+    reason: str | None = None  # of the closure that took it
 
 
 class SlotOccupied(SlotEvent, kw_only=True):
@@ -129,7 +181,73 @@ class SlotReleased(SlotEvent, kw_only=True):
     TOPIC = "SlotReleased.v1"
 
 
-# -- a booking: each fact carries where the booking stood, so that no reader has to look it up -------------------------
+# -- a place that is kept for a while: by a hold, or by an offer to the first in line ---------------------------------
+#
+# A hold and an entry of a waiting list carry the id (`Fact.booking`) that their booking will have.
+
+
+class PlaceHeld(SlotEvent, kw_only=True):
+    """The first slot of a hold. It ends by the clock alone; a fact that says so may come later, or never."""
+
+    TOPIC = "PlaceHeld.v1"
+    service: str
+    minutes: int
+    channel: str
+    expires_at: datetime
+
+
+class PlaceClaimed(SlotEvent, kw_only=True):
+    """A place kept until an instant: a further slot of a hold, each slot of an offer, or a place that rests."""
+
+    TOPIC = "PlaceClaimed.v1"
+    until: datetime
+
+
+class PlaceReturned(SlotEvent, kw_only=True):
+    """The end of a claim that became no booking."""
+
+    TOPIC = "PlaceReturned.v1"
+
+
+class HoldReleased(SlotEvent, kw_only=True):
+    TOPIC = "HoldReleased.v1"
+
+
+class HoldExpired(SlotEvent, kw_only=True):
+    TOPIC = "HoldExpired.v1"
+
+
+class WaitingListJoined(Event, kw_only=True):
+    TOPIC = "WaitingListJoined.v1"
+    office: str
+    service: str
+    minutes: int
+    since: date  # the window of days, both included
+    until: date
+    channel: str
+    reachable: bool = False
+    section: str | None = None
+
+
+class PlaceOffered(Event, kw_only=True):
+    TOPIC = "PlaceOffered.v1"
+    office: str
+    service: str
+    starts_at: datetime
+    minutes: int
+    expires_at: datetime
+
+
+class WaitingListLeft(Event, kw_only=True):
+    """`reason`: booked, declined, lapsed, left, window_ended or withdrawn (the offered start was closed)."""
+
+    TOPIC = "WaitingListLeft.v1"
+    office: str
+    service: str
+    reason: str
+
+
+# -- a booking: each fact carries where the booking stood, so that no reader has to look it up ------------------------
 
 
 class BookingEvent(SlotEvent, kw_only=True):
@@ -145,6 +263,8 @@ class SlotBooked(BookingEvent, kw_only=True):
     reachable: bool = False  # a valid mobile was given
     section: str | None = None  # the beneficiary's, where the office asked for it
     booker: str | None = None  # person id of whoever booked for the beneficiary
+    from_hold: bool = False
+    from_waiting_list: bool = False
     judged_by: str = "policy"  # "dates": imported history, judged by one rule only
 
 
@@ -166,9 +286,112 @@ class BookingCancelled(BookingEvent, kw_only=True):
     reason_given: bool = False  # the words themselves are sealed in the vault
 
 
+class BookingDisplacedOut(BookingEvent, kw_only=True):
+    """A closure, or a cut of counters, took its place. It stays confirmed; without `to_starts_at` it has no place."""
+
+    TOPIC = "BookingDisplacedOut.v1"
+    reason: str
+    to_starts_at: datetime | None = None  # at the same office
+
+
+class BookingDisplacedIn(BookingEvent, kw_only=True):
+    TOPIC = "BookingDisplacedIn.v1"
+    reason: str
+    from_starts_at: datetime
+
+
+# -- a visit -----------------------------------------------------------------------------------------------------------
+
+
+class WalkedIn(BookingEvent, kw_only=True):
+    """Somebody without a booking took a free place of the current start; they are checked in from here on."""
+
+    TOPIC = "WalkedIn.v1"
+    reference_key: str
+    reachable: bool = False
+    section: str | None = None
+
+
+class CheckedIn(BookingEvent, kw_only=True):
+    TOPIC = "CheckedIn.v1"
+
+
+class CustomerCalled(BookingEvent, kw_only=True):
+    TOPIC = "CustomerCalled.v1"
+    waited_s: int  # since check-in, or the start where they came before it
+    is_walk_in: bool = False
+
+
 class OutcomeRecorded(BookingEvent, kw_only=True):
     TOPIC = "OutcomeRecorded.v1"
     outcome: str  # served, not_completed or no_show
+
+
+class OutcomeCorrected(BookingEvent, kw_only=True):
+    TOPIC = "OutcomeCorrected.v1"
+    outcome: str  # served, not_completed or no_show
+    corrected: str  # what had been recorded
+
+
+# -- a person ----------------------------------------------------------------------------------------------------------
+
+
+class PersonCorrected(Event, kw_only=True):
+    """Staff put right what the vault holds: the values themselves are only there."""
+
+    TOPIC = "PersonCorrected.v1"
+    corrected: tuple[str, ...]  # of number, name, mobile
+    kind: str | None = None  # of the new number: citizen, resident or border
+
+
+class GuardianAppointed(Event, kw_only=True):
+    """In the dependant's stream. Appointed again, the later `until` counts; one that is past ends it."""
+
+    TOPIC = "GuardianAppointed.v1"
+    guardian: str  # person id
+    until: date  # the last day
+
+
+# -- policy, operation, measurement -----------------------------------------------------------------------------------
+
+
+class PolicyAdopted(Event, kw_only=True):
+    TOPIC = "PolicyAdopted.v1"
+    version: int
+    since: date  # decisions from 00:00 of this day, office time
+    rules: dict[str, object]  # as in POLICY_FILE, whole
+
+
+class HourOperated(Event, kw_only=True):
+    """How the service itself did in one hour: what indicators B1 to B3 are made of."""
+
+    TOPIC = "HourOperated.v1"
+    since: datetime
+    minutes_watched: int
+    minutes_ready: int
+    minutes_fresh: int  # with projection lag of at most 5 s
+    confirmations: int
+    confirmations_prompt: int  # within 2 s
+
+
+class MeasurementMade(Event, kw_only=True):
+    TOPIC = "MeasurementMade.v1"
+    measurement: str
+    period_from: date
+    period_to: date
+    as_of: int  # position the inputs were read at
+    values: dict[str, str]  # indicator → numerator/denominator, or an exact decimal
+    given: tuple[str, ...] = ()  # those that came from outside
+    source: str | None = None  # of those
+    missing: tuple[str, ...] = ()
+    overall_index: str | None = None  # exact decimal; None: incomplete
+
+
+class MeasurementCorrected(Event, kw_only=True):
+    TOPIC = "MeasurementCorrected.v1"
+    measurement: str
+    overall_index: str
+    source: str
 
 
 EVENTS: tuple[type[Event], ...] = (
@@ -178,14 +401,40 @@ EVENTS: tuple[type[Event], ...] = (
     LiveDateAnnounced,
     CountersAssigned,
     DayPublished,
+    OfficePaused,
+    OfficeResumed,
+    ClosureAnnounced,
+    OpeningAnnounced,
+    DailyPauseAssigned,
+    FairReleaseAssigned,
     SlotOpened,
     SlotResized,
     SlotWithdrawn,
     SlotOccupied,
     SlotReleased,
+    PlaceHeld,
+    PlaceClaimed,
+    PlaceReturned,
+    HoldReleased,
+    HoldExpired,
+    WaitingListJoined,
+    PlaceOffered,
+    WaitingListLeft,
     SlotBooked,
     BookingMovedOut,
     BookingMovedIn,
     BookingCancelled,
+    BookingDisplacedOut,
+    BookingDisplacedIn,
+    WalkedIn,
+    CheckedIn,
+    CustomerCalled,
     OutcomeRecorded,
+    OutcomeCorrected,
+    PersonCorrected,
+    GuardianAppointed,
+    PolicyAdopted,
+    HourOperated,
+    MeasurementMade,
+    MeasurementCorrected,
 )

@@ -36,7 +36,7 @@ def import_visit(command: ImportVisit, state: State, decision: Decision) -> None
             capacity=command.capacity,
         )
         decision.record(slot, opened)
-    slot.refuse_unless_free(command.booking)
+    slot.refuse_unless_free(command.booking, command.at)
     booked = SlotBooked(
         by=by,
         policy=policy.version,

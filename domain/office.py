@@ -1,13 +1,37 @@
 """Offices and services as the facts of the catalogue made them."""
 
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 
-from domain.calendar import RIYADH
-from domain.events import CountersAssigned, DayPublished, Fact, LiveDateAnnounced, OfficeRegistered, ServiceRegistered
+from domain.calendar import RIYADH, local_date
+from domain.events import (
+    ClosureAnnounced,
+    CountersAssigned,
+    DailyPauseAssigned,
+    DayPublished,
+    Fact,
+    FairReleaseAssigned,
+    LiveDateAnnounced,
+    OfficePaused,
+    OfficeRegistered,
+    OfficeResumed,
+    OpeningAnnounced,
+    ServiceRegistered,
+)
 
 
 class Office:
-    __slots__ = ("assignments", "days", "live_from", "registered", "stream", "version")
+    __slots__ = (
+        "announcements",
+        "assignments",
+        "daily_pauses",
+        "days",
+        "is_paused",
+        "live_from",
+        "registered",
+        "releases_fairly",
+        "stream",
+        "version",
+    )
 
     def __init__(self, stream: str) -> None:
         self.stream = stream
@@ -16,6 +40,10 @@ class Office:
         self.live_from: date | None = None
         self.days: dict[date, DayPublished] = {}
         self.assignments: list[CountersAssigned] = []  # later ones override earlier ones
+        self.announcements: list[ClosureAnnounced | OpeningAnnounced] = []  # likewise, and the calendar
+        self.daily_pauses: list[DailyPauseAssigned] = []
+        self.is_paused = False
+        self.releases_fairly = False
 
     def is_live(self, at: datetime) -> bool:
         """Bookings are taken from 00:00 of the live date, whatever the slot's date (POL-21)."""
@@ -26,6 +54,14 @@ class Office:
             if assignment.since <= start < assignment.until:
                 return assignment.counters
         return self.registered.counters if self.registered else 0
+
+    def closes_at(self, start: datetime) -> datetime:
+        """When the office closes on the day of `start`: after its last start, or at midnight where none is known."""
+        day = local_date(start)
+        published = self.days.get(day)
+        if published is None or not published.starts:
+            return datetime.combine(day + timedelta(days=1), time(), RIYADH)
+        return datetime.combine(day, time.fromisoformat(published.starts[-1]), RIYADH) + timedelta(minutes=15)
 
     def evolve(self, fact: Fact) -> None:
         self.version = fact.originator_version
@@ -38,6 +74,16 @@ class Office:
                 self.days[day] = event
             case CountersAssigned() as event:
                 self.assignments.append(event)
+            case ClosureAnnounced() | OpeningAnnounced() as event:
+                self.announcements.append(event)
+            case DailyPauseAssigned() as event:
+                self.daily_pauses.append(event)
+            case OfficePaused():
+                self.is_paused = True
+            case OfficeResumed():
+                self.is_paused = False
+            case FairReleaseAssigned(is_on=is_on):
+                self.releases_fairly = is_on
 
 
 class Service:

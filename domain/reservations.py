@@ -60,7 +60,7 @@ def book(command: Book, state: State, decision: Decision) -> None:
     section = eligibility.section(office.registered, command.beneficiary)
     eligibility.time_of_booking(policy, starts_at, at, command.channel)
     eligibility.person(policy, state.person_of(command.beneficiary.lookup), command.service, at)
-    slots = free_slots(state, office, starts_at, service.minutes, command.booking)
+    slots = free_slots(state, office, starts_at, service.minutes, command.booking, at=at)
 
     person = decision.person_id(command.beneficiary)
     booker = decision.person_id(command.booker) if command.booker is not None else None
@@ -98,7 +98,9 @@ def book_group(command: BookGroup, state: State, decision: Decision) -> None:
 # -- parts ------------------------------------------------------------------------------------------------------------
 
 
-def free_slots(state: State, office: Office, starts_at: datetime, minutes: int, booking: str) -> Sequence[Slot]:
+def free_slots(
+    state: State, office: Office, starts_at: datetime, minutes: int, booking: str, *, at: datetime
+) -> Sequence[Slot]:
     assert office.registered is not None
     name = office.registered.office
     day = office.days.get(local_date(starts_at))
@@ -108,7 +110,7 @@ def free_slots(state: State, office: Office, starts_at: datetime, minutes: int, 
     for slot in slots:
         slot.refuse_unless_open()
     for slot in slots:
-        slot.refuse_unless_free(booking)
+        slot.refuse_unless_free(booking, at)
     return slots
 
 

@@ -6,23 +6,31 @@ from datetime import datetime
 from domain.errors import CapacityInUse, SlotClosed, SlotFull, SlotNotPublished
 from domain.events import (
     BookingCancelled,
+    BookingDisplacedIn,
+    BookingDisplacedOut,
     BookingMovedIn,
     BookingMovedOut,
     Event,
     Fact,
+    HoldExpired,
+    HoldReleased,
+    PlaceClaimed,
+    PlaceHeld,
+    PlaceReturned,
     SlotBooked,
     SlotOccupied,
     SlotOpened,
     SlotReleased,
     SlotResized,
     SlotWithdrawn,
+    WalkedIn,
 )
 
 
 class Slot:
     """Counters are anonymous: any set of bookings with at most `capacity` at each start can be seated."""
 
-    __slots__ = ("capacity", "opened", "places", "stream", "version", "withdrawn")
+    __slots__ = ("capacity", "claims", "opened", "places", "reason", "stream", "version", "withdrawn")
 
     def __init__(self, stream: str) -> None:
         self.stream = stream
@@ -30,23 +38,35 @@ class Slot:
         self.opened = False
         self.withdrawn = False
         self.capacity = 0
+        self.reason: str | None = None  # of the closure that withdrew it
         self.places: set[str] = set()  # bookings that hold a place
+        self.claims: dict[str, datetime] = {}  # hold or offer → until when it keeps a place; past ones may linger
 
-    @property
-    def free(self) -> int:
-        return max(0, self.capacity - len(self.places))
+    def free(self, at: datetime) -> int:
+        """Places that nobody has at `at`: a claim ends at its instant, whether or not a fact has said so yet."""
+        return max(0, self.capacity - self.taken(at))
+
+    def taken(self, at: datetime) -> int:
+        taken = len(self.places)
+        return taken + sum(until > at for until in self.claims.values()) if self.claims else taken
+
+    def due(self, at: datetime) -> list[str]:
+        """Claims that have ended by `at` and whose end no fact has recorded yet."""
+        return [claim for claim, until in self.claims.items() if until <= at]
 
     # -- decide ---------------------------------------------------------------------------------------------------
 
     def refuse_unless_open(self) -> None:
         if self.withdrawn:
-            raise SlotClosed(self.name)
+            raise SlotClosed(self.name, self.reason)
         if not self.opened:
             raise SlotNotPublished(self.name)
 
-    def refuse_unless_free(self, booking: str) -> None:
-        """A booking that already holds a place here needs no second one (a move within its own slots)."""
-        if booking not in self.places and len(self.places) >= self.capacity:
+    def refuse_unless_free(self, booking: str, at: datetime) -> None:
+        """A booking that has a place here, or a claim to one, needs no second (a move within its own slots)."""
+        if booking in self.places or (booking in self.claims and self.claims[booking] > at):
+            return
+        if len(self.places) >= self.capacity or (self.claims and self.taken(at) >= self.capacity):
             raise SlotFull(self.name, self.capacity)
 
     def open(self, capacity: int, *, by: str, policy: int, office: str, starts_at: datetime) -> list[Event]:
@@ -57,15 +77,15 @@ class Slot:
 
     def withdraw(self, *, by: str, policy: int, office: str, starts_at: datetime) -> list[Event]:
         """Publication takes back only empty slots: bookings are moved by a closure, never dropped."""
-        if not self.opened or self.withdrawn or self.places:
+        if not self.opened or self.withdrawn or self.places or self.claims:
             return []
         return [SlotWithdrawn(by=by, policy=policy, office=office, starts_at=starts_at, capacity=self.capacity)]
 
     def resize(self, capacity: int, *, by: str, policy: int, office: str, starts_at: datetime) -> list[Event]:
         if not self.opened or self.withdrawn or capacity == self.capacity:
             return []
-        if capacity < len(self.places):
-            raise CapacityInUse(self.name, len(self.places), capacity)
+        if capacity < len(self.places) + len(self.claims):
+            raise CapacityInUse(self.name, len(self.places) + len(self.claims), capacity)
         return [SlotResized(by=by, policy=policy, office=office, starts_at=starts_at, capacity=capacity)]
 
     @property
@@ -77,18 +97,26 @@ class Slot:
     def evolve(self, fact: Fact) -> None:
         self.version = fact.originator_version
         match fact.event:
-            case SlotBooked() | SlotOccupied() | BookingMovedIn():
+            case SlotBooked() | SlotOccupied() | BookingMovedIn() | BookingDisplacedIn() | WalkedIn():
                 assert fact.booking is not None
                 self.places.add(fact.booking)
-            case BookingCancelled() | SlotReleased() | BookingMovedOut():
+                if self.claims:
+                    self.claims.pop(fact.booking, None)
+            case BookingCancelled() | SlotReleased() | BookingMovedOut() | BookingDisplacedOut():
                 assert fact.booking is not None
                 self.places.discard(fact.booking)
+            case PlaceHeld(expires_at=until) | PlaceClaimed(until=until):
+                assert fact.booking is not None
+                self.claims[fact.booking] = until
+            case HoldReleased() | HoldExpired() | PlaceReturned():
+                assert fact.booking is not None
+                self.claims.pop(fact.booking, None)
             case SlotOpened(capacity=capacity):
-                self.opened, self.withdrawn, self.capacity = True, False, capacity
+                self.opened, self.withdrawn, self.reason, self.capacity = True, False, None, capacity
             case SlotResized(capacity=capacity):
                 self.capacity = capacity
-            case SlotWithdrawn():
-                self.withdrawn, self.capacity = True, 0
+            case SlotWithdrawn(reason=reason):
+                self.withdrawn, self.reason, self.capacity = True, reason, 0
 
     @classmethod
     def replay(cls, stream: str, facts: Iterable[Fact]) -> "Slot":

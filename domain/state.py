@@ -10,13 +10,14 @@ from typing import Any, TypeVar
 import msgspec
 
 from domain.booking import Booking, Person
-from domain.events import Fact, SlotBooked
+from domain.events import Event, Fact, PlaceHeld, SlotBooked, WaitingListJoined, WalkedIn
 from domain.office import Office, Service
 from domain.opening_hours import Calendar
 from domain.policy import Policy
 from domain.slot import Slot
+from domain.waiting_list import WaitingList
 
-Stream = Slot | Office | Service
+Stream = Slot | Office | Service | WaitingList
 T = TypeVar("T")
 
 
@@ -33,7 +34,7 @@ class Bare:
         self.version = fact.originator_version
 
 
-KINDS: dict[str, type[Slot] | type[Office] | type[Service]] = {"slot": Slot, "office": Office, "service": Service}
+KINDS: dict[str, type[Stream]] = {"slot": Slot, "office": Office, "service": Service, "waiting": WaitingList}
 
 
 class Needs(msgspec.Struct):
@@ -74,6 +75,11 @@ class State:
         slot = self.streams[stream]
         assert isinstance(slot, Slot)
         return slot
+
+    def waiting_list(self, office: str) -> WaitingList:
+        waiting = self.streams[f"waiting/{office}"]
+        assert isinstance(waiting, WaitingList)
+        return waiting
 
     def office(self, office: str) -> Office | None:
         found = self.streams.get(f"office/{office}")
@@ -127,8 +133,8 @@ class State:
             stream.evolve(fact)
         if fact.booking is not None:
             booking = self.bookings.get(fact.booking)
-            if booking is None and isinstance(fact.event, SlotBooked):
-                booking = self.bookings[fact.booking] = Booking(fact.booking)  # its first fact: complete from here
+            if booking is None and _is_first(fact.event):  # complete from here on
+                booking = self.bookings[fact.booking] = Booking(fact.booking)
             if booking is not None:
                 booking.evolve(fact)
         if fact.person is not None:
@@ -169,6 +175,12 @@ class State:
         return Savepoint(self, needs)
 
 
+def _is_first(event: Event) -> bool:
+    if isinstance(event, SlotBooked):
+        return not (event.from_hold or event.from_waiting_list)
+    return isinstance(event, PlaceHeld | WaitingListJoined | WalkedIn)
+
+
 class Savepoint:
     """Copies of all that one command may change, to put back when the second half of it is refused."""
 
@@ -194,9 +206,12 @@ class Savepoint:
 def _clone(entry: T) -> T:
     twin = copy(entry)
     if isinstance(twin, Slot):
-        twin.places = set(twin.places)
+        twin.places, twin.claims = set(twin.places), dict(twin.claims)
+    elif isinstance(twin, WaitingList):
+        twin.entries = {entry: copy(waiting) for entry, waiting in twin.entries.items()}
     elif isinstance(twin, Person):
-        twin.open_bookings = dict(twin.open_bookings)
+        twin.open_bookings, twin.holds = dict(twin.open_bookings), dict(twin.holds)
+        twin.waiting, twin.no_shows = dict(twin.waiting), dict(twin.no_shows)
     return twin
 
 

@@ -35,6 +35,48 @@ ON_DISK = {
     b'"from_starts_at":"2011-02-05T09:00:00+03:00"}',
     "BookingCancelled.v1": b'{"by":"staff@CA-TB-01","office":"CA-TB-01","starts_at":"2011-02-05T09:00:00+03:00",'
     b'"service":"SV-CA-02","minutes":15,"channel":"portal","late":true}',
+    "OfficePaused.v1": b'{"by":"manager@CA-TB-01","office":"CA-TB-01","reason_given":true}',
+    "OfficeResumed.v1": b'{"by":"manager@CA-TB-01","office":"CA-TB-01"}',
+    "ClosureAnnounced.v1": b'{"by":"manager@CA-TB-01","office":"CA-TB-01","since":"2011-02-05T00:00:00+03:00",'
+    b'"until":"2011-02-06T00:00:00+03:00","reason":"water"}',
+    "OpeningAnnounced.v1": b'{"by":"operator","office":"CA-TB-01","since":"2011-02-03","until":"2011-02-04",'
+    b'"hours":[["16:00","18:00"]]}',
+    "DailyPauseAssigned.v1": b'{"by":"operator","office":"CA-TB-01","since":"2011-02-03","pauses":[["12:00","12:30"]]}',
+    "FairReleaseAssigned.v1": b'{"by":"operator","office":"CA-TB-01","is_on":true}',
+    "PlaceHeld.v1": b'{"by":"citizen","office":"CA-TB-01","starts_at":"2011-02-05T09:00:00+03:00",'
+    b'"service":"SV-CA-02","minutes":30,"channel":"portal","expires_at":"2011-02-01T09:10:00+03:00"}',
+    "PlaceClaimed.v1": b'{"by":"citizen","office":"CA-TB-01","starts_at":"2011-02-05T09:15:00+03:00",'
+    b'"until":"2011-02-01T09:10:00+03:00"}',
+    "PlaceReturned.v1": b'{"by":"system","office":"CA-TB-01","starts_at":"2011-02-05T09:15:00+03:00"}',
+    "HoldReleased.v1": b'{"by":"citizen","office":"CA-TB-01","starts_at":"2011-02-05T09:00:00+03:00"}',
+    "HoldExpired.v1": b'{"by":"system","office":"CA-TB-01","starts_at":"2011-02-05T09:00:00+03:00"}',
+    "WaitingListJoined.v1": b'{"by":"citizen","office":"CA-TB-01","service":"SV-CA-02","minutes":15,'
+    b'"since":"2011-02-05","until":"2011-02-12","channel":"portal","reachable":true}',
+    "PlaceOffered.v1": b'{"by":"system","office":"CA-TB-01","service":"SV-CA-02",'
+    b'"starts_at":"2011-02-05T09:00:00+03:00","minutes":15,"expires_at":"2011-02-01T11:00:00+03:00"}',
+    "WaitingListLeft.v1": b'{"by":"system","office":"CA-TB-01","service":"SV-CA-02","reason":"lapsed"}',
+    "BookingDisplacedOut.v1": b'{"by":"manager@CA-TB-01","office":"CA-TB-01","starts_at":"2011-02-05T09:00:00+03:00",'
+    b'"service":"SV-CA-02","minutes":15,"channel":"portal","reason":"water",'
+    b'"to_starts_at":"2011-02-06T09:00:00+03:00"}',
+    "BookingDisplacedIn.v1": b'{"by":"manager@CA-TB-01","office":"CA-TB-01","starts_at":"2011-02-06T09:00:00+03:00",'
+    b'"service":"SV-CA-02","minutes":15,"channel":"portal","reason":"water",'
+    b'"from_starts_at":"2011-02-05T09:00:00+03:00"}',
+    "WalkedIn.v1": b'{"by":"staff@CA-TB-01","office":"CA-TB-01","starts_at":"2011-02-05T09:00:00+03:00",'
+    b'"service":"SV-CA-02","minutes":15,"channel":"counter","reference_key":"a1b2c3d4"}',
+    "CheckedIn.v1": b'{"by":"kiosk@CA-TB-01","office":"CA-TB-01","starts_at":"2011-02-05T09:00:00+03:00",'
+    b'"service":"SV-CA-02","minutes":15,"channel":"portal"}',
+    "CustomerCalled.v1": b'{"by":"staff@CA-TB-01","office":"CA-TB-01","starts_at":"2011-02-05T09:00:00+03:00",'
+    b'"service":"SV-CA-02","minutes":15,"channel":"portal","waited_s":300}',
+    "OutcomeCorrected.v1": b'{"by":"staff@CA-TB-01","office":"CA-TB-01","starts_at":"2011-02-05T09:00:00+03:00",'
+    b'"service":"SV-CA-02","minutes":15,"channel":"portal","outcome":"served","corrected":"no_show"}',
+    "PersonCorrected.v1": b'{"by":"staff@CA-TB-01","corrected":["number"],"kind":"citizen"}',
+    "GuardianAppointed.v1": b'{"by":"staff@CA-TB-01","guardian":"P7M4K","until":"2012-01-01"}',
+    "PolicyAdopted.v1": b'{"by":"operator","version":2,"since":"2011-03-01","rules":{"horizon_days":60}}',
+    "HourOperated.v1": b'{"by":"system","since":"2011-02-05T09:00:00+03:00","minutes_watched":60,'
+    b'"minutes_ready":60,"minutes_fresh":59,"confirmations":120,"confirmations_prompt":119}',
+    "MeasurementMade.v1": b'{"by":"operator","measurement":"M1","period_from":"2011-01-01","period_to":"2011-03-31",'
+    b'"as_of":42,"values":{"A1":"77/171"},"overall_index":"0.8459"}',
+    "MeasurementCorrected.v1": b'{"by":"operator","measurement":"M1","overall_index":"0.8460","source":"Qiyas 2011"}',
     "OutcomeRecorded.v1": b'{"by":"operator","office":"CA-TB-01","starts_at":"2011-02-05T09:00:00+03:00",'
     b'"service":"SV-CA-02","minutes":15,"channel":"portal","outcome":"served"}',
 }

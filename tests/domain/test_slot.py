@@ -6,6 +6,7 @@ import pytest
 
 from domain.commands import AssignCounters, Cancel, Reschedule
 from domain.errors import CapacityInUse, SlotClosed, SlotFull, SlotNotPublished
+from tests.domain.conftest import ADVANCE
 
 
 def test_a_full_slot_refuses_and_records_nothing(story, eight):
@@ -98,7 +99,7 @@ def test_a_move_by_one_slot_works_in_a_full_slot(story, eight):
 
     expected = ["BookingMovedOut.v1", "SlotReleased.v1", "BookingMovedIn.v1", "SlotOccupied.v1"]
     assert story.topics(before) == expected
-    assert story.state.slot("slot/CA-TB-01@2011-01-03T08:15").free == 0
+    assert story.state.slot("slot/CA-TB-01@2011-01-03T08:15").free(ADVANCE) == 0
 
 
 def test_a_refused_move_leaves_the_booking_where_it_was(story, eight):

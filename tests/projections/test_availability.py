@@ -19,6 +19,7 @@ SLOT = timedelta(minutes=15)
 TB = OFFICES[0]
 MORNING, NEXT_MORNING = WORKDAYS
 IMPORTED, NEVER = date(2010, 5, 3), date(2011, 2, 7)
+NEVER_YET = datetime(2011, 1, 1, tzinfo=RIYADH)  # no story here holds places, so any instant will do
 
 
 def expected_starts(state: State, office: str, minutes: int, day: date) -> list[OpenStart]:
@@ -32,7 +33,9 @@ def expected_starts(state: State, office: str, minutes: int, day: date) -> list[
         needed = [slots.get(slot_stream(office, first + n * SLOT)) for n in range(minutes // 15)]
         usable = [slot for slot in needed if slot is not None and not slot.withdrawn]
         if (place, first.date()) == (office, day) and len(usable) == len(needed):
-            found.append(OpenStart(first, min(slot.free for slot in usable), min(slot.capacity for slot in usable)))
+            found.append(
+                OpenStart(first, min(slot.free(NEVER_YET) for slot in usable), min(slot.capacity for slot in usable))
+            )
     return found
 
 
