@@ -70,18 +70,27 @@ class Booking:
         self.person: str | None = None
         self.section: str | None = None
         self.terms = 1  # version of the policy it was made under
-        self.has_place = True  # False: displaced, and no start was free
+        self.has_place = True  # False: a hold that ended, or displaced and no start was free
         self.is_walk_in = False
         self.checked_in_at: datetime | None = None
         self.called_at: datetime | None = None
-        self.hold: PlaceHeld | None = None  # as long as no fact has ended it
+        self.hold: PlaceHeld | None = None  # what it began as; with `has_place` a fact has not ended it yet
         self.joined: WaitingListJoined | None = None  # a waiting list, with this id as the entry's
-        self.offer: PlaceOffered | None = None
+        self.offer: PlaceOffered | None = None  # the last one
         self.left: str | None = None  # why the entry has left the list
 
     @property
     def ends_at(self) -> datetime:
         return self.starts_at + timedelta(minutes=self.minutes)
+
+    @property
+    def claimed_until(self) -> datetime | None:
+        """Until when it keeps a place without being confirmed: a hold, or an offer that has not been answered."""
+        if self.status is not None:
+            return None
+        if self.hold is not None:
+            return self.hold.expires_at if self.has_place else None
+        return self.offer.expires_at if self.offer is not None and self.left is None else None
 
     def evolve(self, fact: Fact) -> None:
         event = fact.event
@@ -99,7 +108,6 @@ class Booking:
                 self.service = event.service
                 self.channel = event.channel
                 self.terms = event.policy
-                self.hold = None
             case WalkedIn(section=section):
                 self.status, self.is_walk_in, self.checked_in_at = "checked_in", True, fact.at
                 self.person, self.section = fact.person, section
@@ -125,14 +133,18 @@ class Booking:
         match event:
             case PlaceHeld():
                 self.hold, self.person, self.last_at = event, fact.person, fact.at
+                self.office, self.service, self.channel = event.office, event.service, event.channel
+                self.starts_at, self.minutes, self.reschedules = event.starts_at, event.minutes, 0
             case HoldReleased() | HoldExpired():
-                self.hold, self.last_at = None, fact.at
+                self.has_place, self.last_at = False, fact.at
             case WaitingListJoined(section=section):
                 self.joined, self.person, self.section, self.last_at = event, fact.person, section, fact.at
-            case PlaceOffered():
+                self.office, self.service, self.channel = event.office, event.service, event.channel
+            case PlaceOffered(starts_at=starts_at, minutes=minutes):
                 self.offer, self.last_at = event, fact.at
+                self.starts_at, self.minutes, self.reschedules = starts_at, minutes, 0
             case WaitingListLeft(reason=reason):
-                self.offer, self.left, self.last_at = None, reason, fact.at
+                self.left, self.last_at = reason, fact.at
 
 
 class OpenBooking(NamedTuple):

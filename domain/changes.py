@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from domain import eligibility
+from domain import eligibility, offers
 from domain.booking import Booking
 from domain.commands import Caller, Cancel, RecordOutcome, Reschedule
 from domain.decision import Decision
@@ -18,10 +18,11 @@ from domain.errors import (
     TooLateToCancel,
     TooLateToReschedule,
 )
-from domain.events import BookingCancelled, BookingMovedIn, BookingMovedOut, OutcomeRecorded, SlotReleased
+from domain.events import BookingCancelled, BookingMovedIn, BookingMovedOut, SlotReleased
 from domain.identifiers import slot_stream
-from domain.reservations import SLOT, free_slots, occupy, starts_of
-from domain.slot import Slot
+from domain.outcomes import add_outcome
+from domain.reservations import free_slots, occupy
+from domain.slot import SLOT, Slot, starts_of
 from domain.state import Needs, State
 
 
@@ -42,8 +43,10 @@ def needs_of_booking(command: Cancel | Reschedule | RecordOutcome, state: State)
         needs.lookups.add(command.caller.lookup)
     booking = state.bookings.get(command.booking)
     if booking is not None and booking.status is not None:
-        needs.streams = {slot_stream(booking.office, start) for start in starts_of(booking.starts_at, booking.minutes)}
+        starts = starts_of(booking.starts_at, booking.minutes)
+        needs.streams = {slot_stream(booking.office, start) for start in starts}
         needs.streams.add(f"office/{booking.office}")
+        offers.widen(needs, state, booking.office, starts)
         if booking.person is not None:
             needs.persons.add(booking.person)
     return needs
@@ -98,6 +101,7 @@ def reschedule(command: Reschedule, state: State, decision: Decision) -> None:
     )
     decision.record(slots[0], moved_in, person=booking.person, booking=tag)
     occupy(decision, slots[1:], by=by, office=to_office, starts_at=to_start, booking=tag)
+    offers.offer_freed(decision, from_office, starts_of(from_start, booking.minutes), at=at)
 
 
 def cancel(command: Cancel, state: State, decision: Decision) -> None:
@@ -121,6 +125,7 @@ def cancel(command: Cancel, state: State, decision: Decision) -> None:
     )
     decision.record(slots[0], cancelled, person=booking.person, booking=booking.booking)
     _release(decision, slots[1:], by=by, office=office, starts_at=starts_at, booking=booking.booking)
+    offers.offer_freed(decision, office, starts_of(starts_at, booking.minutes), at=command.at)
     if command.reason is not None and booking.person is not None:
         decision.note(booking.person, booking.booking, command.reason)
 
@@ -171,19 +176,3 @@ def _release(
             by=by, policy=decision.state.policy.version, office=office, starts_at=starts_at + SLOT * n
         )
         decision.record(slot, released, booking=booking)
-
-
-def add_outcome(decision: Decision, booking: Booking, outcome: str, by: str, at: datetime) -> None:
-    slot = decision.state.slot(slot_stream(booking.office, booking.starts_at))
-    recorded = OutcomeRecorded(
-        by=by,
-        policy=decision.state.policy.version,
-        office=booking.office,
-        service=booking.service,
-        starts_at=booking.starts_at,
-        minutes=booking.minutes,
-        channel=booking.channel,
-        reschedules=booking.reschedules,
-        outcome=outcome,
-    )
-    decision.record(slot, recorded, person=booking.person, booking=booking.booking, at=at)

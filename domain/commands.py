@@ -146,6 +146,10 @@ class CorrectOutcome(Command, kw_only=True):
     reason: str
 
 
+class DueAct(Command, kw_only=True):
+    """Nobody's: what the clock has decided, at the time it was due."""
+
+
 class SettleDay(Command, kw_only=True):
     """The sweep: record what the clock has decided at an office's day, such as no-shows after its close."""
 

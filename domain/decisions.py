@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from domain import changes, history_import, publication, reservations
+from domain import changes, due, history_import, holds, publication, reservations, sweep, waiting
 from domain.commands import (
+    AcceptOffer,
     AnnounceLiveDate,
     AssignCounters,
     Book,
@@ -12,20 +13,32 @@ from domain.commands import (
     Cancel,
     Command,
     ImportVisit,
+    JoinWaitingList,
+    LeaveWaitingList,
+    PlaceHold,
     PublishDay,
     RecordOutcome,
     RegisterOffice,
     RegisterRegion,
     RegisterService,
+    ReleaseHold,
     Reschedule,
+    SettleDay,
 )
 from domain.decision import Decision
+from domain.events import Fact
 from domain.state import Needs, State
 
 _RULES: dict[type[Command], tuple[Callable[[Any, State], Needs], Callable[[Any, State, Decision], None]]] = {
     Book: (reservations.needs_of_book, reservations.book),
     BookGroup: (reservations.needs_of_group, reservations.book_group),
     Reschedule: (changes.needs_of_move, changes.reschedule),
+    PlaceHold: (holds.needs_of_place, holds.place),
+    ReleaseHold: (holds.needs_of_release, holds.release),
+    JoinWaitingList: (waiting.needs_of_join, waiting.join),
+    AcceptOffer: (waiting.needs_of_entry, waiting.accept),
+    LeaveWaitingList: (waiting.needs_of_entry, waiting.leave),
+    SettleDay: (sweep.needs_of_settling, sweep.settle_day),
     Cancel: (changes.needs_of_booking, changes.cancel),
     RecordOutcome: (changes.needs_of_booking, changes.record_outcome),
     ImportVisit: (history_import.needs_of_visit, history_import.import_visit),
@@ -40,7 +53,15 @@ _RULES: dict[type[Command], tuple[Callable[[Any, State], Needs], Callable[[Any, 
 
 def needs_of(command: Command, state: State) -> Needs:
     """What the decision will read, as far as the state can tell: ask again once that is loaded, until none lacks."""
-    return _RULES[type(command)][0](command, state)
+    needs = _RULES[type(command)][0](command, state)
+    if not due.is_quiet(needs, state, command.at):
+        due.widen(needs, state, command.at)
+    return needs
+
+
+def settle(command: Command, needs: Needs, state: State) -> list[Fact]:
+    """What the clock has decided by the command's time about all that the command needs, folded into `state`."""
+    return [] if due.is_quiet(needs, state, command.at) else due.settle(needs, state, command.at)
 
 
 def events_of(command: Command) -> int:

@@ -1,7 +1,8 @@
 """Whether a booking may be made at all, before asking for a place: each rule in the order refusals are given."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
+from domain.bans import refuse_if_banned
 from domain.booking import Person
 from domain.calendar import RIYADH, local_date
 from domain.commands import Beneficiary
@@ -71,13 +72,19 @@ def time_of_booking(policy: Policy, starts_at: datetime, at: datetime, channel: 
     last_moment = starts_at - policy.lead(channel)
     if at > last_moment:
         raise TooLateToBook(wall(starts_at), wall(last_moment))
+    horizon(policy, local_date(starts_at), at, asked=wall(starts_at))
+
+
+def horizon(policy: Policy, day: date, at: datetime, *, asked: str) -> None:
+    """POL-03."""
     last_day = local_date(at) + timedelta(days=policy.horizon_days)
-    if local_date(starts_at) > last_day:
-        raise BeyondHorizon(wall(starts_at), last_day.isoformat())
+    if day > last_day:
+        raise BeyondHorizon(asked, last_day.isoformat())
 
 
 def person(policy: Policy, who: Person, service: str, at: datetime) -> None:
-    """POL-01, POL-02."""
+    """POL-09, POL-10, POL-01, POL-02."""
+    refuse_if_banned(policy, who, service, at)
     active = who.active(at)
     for booking, booked in active.items():
         if booked == service:

@@ -206,6 +206,14 @@ class HoldExpired(Refused):
         super().__init__(f"{hold} was kept until {expires_at}")
 
 
+class WaitingListFull(Refused):
+    name = "slot-full"
+
+    def __init__(self, office: str, waiting: int) -> None:
+        self.office, self.waiting = office, waiting
+        super().__init__(f"{waiting} wait at {office} already")
+
+
 class NotDisplaceable(Refused):
     name = "not-displaceable"
 

@@ -1,12 +1,12 @@
 """The history of another system, taken over as it was: judged by its dates only, and every fact says so."""
 
 from domain.calendar import local_date
-from domain.changes import add_outcome
 from domain.commands import ImportVisit
 from domain.decision import Decision
 from domain.errors import InvalidRequest, VisitBeforeBooking
 from domain.events import SlotBooked, SlotOpened
 from domain.identifiers import slot_stream
+from domain.outcomes import add_outcome
 from domain.reservations import places
 from domain.state import Needs, State
 

@@ -1,21 +1,20 @@
 """Book, one or a group: every check first, then the facts; a refusal leaves nothing."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from domain import eligibility
+from domain import eligibility, offers
+from domain.booking import Person
 from domain.calendar import local_date
 from domain.commands import Book, BookGroup
 from domain.decision import Decision
-from domain.errors import Refused, SlotClosed
-from domain.events import SlotBooked, SlotOccupied
+from domain.eligibility import wall
+from domain.errors import HoldExpired, InvalidRequest, Refused, SlotClosed, SlotInThePast
+from domain.events import PlaceHeld, SlotBooked, SlotOccupied
 from domain.identifiers import slot_id, slot_stream
 from domain.office import Office
-from domain.slot import Slot
+from domain.slot import SLOT, Slot, starts_of
 from domain.state import Needs, State
-
-SLOT = timedelta(minutes=15)
-
 
 # -- what each command reads ------------------------------------------------------------------------------------------
 
@@ -24,7 +23,25 @@ def needs_of_book(command: Book, state: State) -> Needs:
     lookups = {command.beneficiary.lookup}
     if command.booker is not None:
         lookups.add(command.booker.lookup)
-    return Needs(streams=places(state, command.office, command.service, command.starts_at), lookups=lookups)
+    needs = Needs(streams=places(state, command.office, command.service, command.starts_at), lookups=lookups)
+    if command.hold is not None:
+        needs.bookings.add(command.hold)
+    who = state.persons.get(state.people.get(command.beneficiary.lookup) or "")
+    if who is not None and who.waiting:
+        _line_of(needs, state, who, command.service)
+    return needs
+
+
+def _line_of(needs: Needs, state: State, who: Person, service: str) -> None:
+    """Whoever books leaves the line for that service, and what they were offered goes to the next."""
+    for entry, joined in who.waiting.items():
+        if joined.service == service:
+            booking = state.bookings.get(entry)
+            offer = booking.offer if booking is not None and booking.claimed_until is not None else None
+            starts = starts_of(offer.starts_at, offer.minutes) if offer is not None else []
+            needs.bookings.add(entry)
+            needs.streams |= {slot_stream(joined.office, start) for start in starts}
+            offers.widen(needs, state, joined.office, starts)
 
 
 def needs_of_group(command: BookGroup, state: State) -> Needs:
@@ -34,11 +51,6 @@ def needs_of_group(command: BookGroup, state: State) -> Needs:
         needs.streams |= one.streams
         needs.lookups |= one.lookups
     return needs
-
-
-def starts_of(starts_at: datetime, minutes: int) -> list[datetime]:
-    """The 1-3 consecutive starts that a visit of `minutes` takes (POL-17)."""
-    return [starts_at + SLOT * n for n in range(minutes // 15)]
 
 
 def places(state: State, office: str, service: str, starts_at: datetime) -> set[str]:
@@ -58,9 +70,13 @@ def book(command: Book, state: State, decision: Decision) -> None:
     assert office.registered is not None
     eligibility.audience(service, command.beneficiary)
     section = eligibility.section(office.registered, command.beneficiary)
-    eligibility.time_of_booking(policy, starts_at, at, command.channel)
-    eligibility.person(policy, state.person_of(command.beneficiary.lookup), command.service, at)
-    slots = free_slots(state, office, starts_at, service.minutes, command.booking, at=at)
+    who = state.person_of(command.beneficiary.lookup)
+    held = _hold(command, state, who) if command.hold is not None else None
+    if held is None:  # a hold that was placed in time may be confirmed to its end
+        eligibility.time_of_booking(policy, starts_at, at, command.channel)
+    eligibility.person(policy, who, command.service, at)
+    booking = command.hold or command.booking
+    slots = free_slots(state, office, starts_at, service.minutes, booking, at=at)
 
     person = decision.person_id(command.beneficiary)
     booker = decision.person_id(command.booker) if command.booker is not None else None
@@ -76,9 +92,12 @@ def book(command: Book, state: State, decision: Decision) -> None:
         reachable=command.beneficiary.mobile is not None,
         section=section,
         booker=booker,
+        from_hold=held is not None,
     )
-    decision.record(slots[0], booked, person=person, booking=command.booking)
-    occupy(decision, slots[1:], by=booked.by, office=command.office, starts_at=starts_at, booking=command.booking)
+    decision.record(slots[0], booked, person=person, booking=booking)
+    occupy(decision, slots[1:], by=booked.by, office=command.office, starts_at=starts_at, booking=booking)
+    if who.waiting:
+        _leave_line(decision, who, command)
 
 
 def book_group(command: BookGroup, state: State, decision: Decision) -> None:
@@ -93,6 +112,30 @@ def book_group(command: BookGroup, state: State, decision: Decision) -> None:
             decision.sealings.clear()
             vars(refused)["index"] = index
             raise
+
+
+def _hold(command: Book, state: State, who: Person) -> PlaceHeld:
+    """The hold that the booking confirms: the same person's, for the same place."""
+    assert command.hold is not None
+    kept = state.bookings[command.hold]
+    if kept.hold is None or kept.status is not None or kept.person is None or kept.person != who.person:
+        raise InvalidRequest("hold", "there is no such hold for this beneficiary")
+    if (kept.office, kept.service, kept.starts_at) != (command.office, command.service, command.starts_at):
+        raise InvalidRequest("hold", "it keeps another place")
+    if command.at < kept.last_at and kept.has_place:
+        raise InvalidRequest("at", f"is earlier than the hold, {wall(kept.last_at)}")
+    if not kept.has_place or command.at >= kept.hold.expires_at:
+        raise HoldExpired(command.hold, wall(kept.hold.expires_at))
+    if command.at > kept.starts_at:
+        raise SlotInThePast(wall(kept.starts_at))
+    return kept.hold
+
+
+def _leave_line(decision: Decision, who: Person, command: Book) -> None:
+    for entry, joined in list(who.waiting.items()):
+        if joined.service == command.service:
+            waiting = decision.state.waiting_list(joined.office).entries[entry]
+            offers.leave(decision, joined.office, waiting, "booked", by=command.caller.by, at=command.at)
 
 
 # -- parts ------------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """A slot: one 15-minute start at one office, and the places in it. The aggregate that keeps the capacity rule."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from domain.errors import CapacityInUse, SlotClosed, SlotFull, SlotNotPublished
 from domain.events import (
@@ -25,6 +25,14 @@ from domain.events import (
     SlotWithdrawn,
     WalkedIn,
 )
+from domain.identifiers import parse_slot_id
+
+SLOT = timedelta(minutes=15)
+
+
+def starts_of(starts_at: datetime, minutes: int) -> list[datetime]:
+    """The 1-3 consecutive starts that a visit of `minutes` takes (POL-17)."""
+    return [starts_at + SLOT * n for n in range(minutes // 15)]
 
 
 class Slot:
@@ -54,6 +62,10 @@ class Slot:
         """Claims that have ended by `at` and whose end no fact has recorded yet."""
         return [claim for claim, until in self.claims.items() if until <= at]
 
+    @property
+    def is_open(self) -> bool:
+        return self.opened and not self.withdrawn
+
     # -- decide ---------------------------------------------------------------------------------------------------
 
     def refuse_unless_open(self) -> None:
@@ -64,9 +76,10 @@ class Slot:
 
     def refuse_unless_free(self, booking: str, at: datetime) -> None:
         """A booking that has a place here, or a claim to one, needs no second (a move within its own slots)."""
-        if booking in self.places or (booking in self.claims and self.claims[booking] > at):
-            return
-        if len(self.places) >= self.capacity or (self.claims and self.taken(at) >= self.capacity):
+        taken = len(self.places) - (booking in self.places)
+        if self.claims:
+            taken += sum(until > at for claim, until in self.claims.items() if claim != booking)
+        if taken >= self.capacity:
             raise SlotFull(self.name, self.capacity)
 
     def open(self, capacity: int, *, by: str, policy: int, office: str, starts_at: datetime) -> list[Event]:
@@ -91,6 +104,14 @@ class Slot:
     @property
     def name(self) -> str:
         return self.stream.removeprefix("slot/")
+
+    @property
+    def office(self) -> str:
+        return self.name.partition("@")[0]
+
+    @property
+    def starts_at(self) -> datetime:
+        return parse_slot_id(self.name)[1]
 
     # -- evolve: never refuses, never reads a clock -----------------------------------------------------------------
 

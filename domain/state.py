@@ -153,6 +153,16 @@ class State:
             if fact.person is not None and fact.person in needs.persons:
                 self.persons[fact.person].evolve(fact)
 
+    def tells_more(self, loaded: Needs) -> bool:
+        """Whether what was loaded may show a command to need more: anything but plain slots and strangers."""
+        if loaded.bookings or loaded.persons:
+            return True
+        for stream in loaded.streams:
+            entry = self.streams[stream]
+            if not isinstance(entry, Slot) or entry.claims:
+                return True
+        return False
+
     # -- forgetting ---------------------------------------------------------------------------------------------------
 
     def forget_strangers(self) -> None:
@@ -188,6 +198,7 @@ class Savepoint:
         self._state = state
         self._streams = {stream: _clone(state.streams[stream]) for stream in needs.streams if stream in state.streams}
         self._people = {lookup: state.people.get(lookup) for lookup in needs.lookups}
+        self._bookings = {tag: copy(state.bookings[tag]) for tag in needs.bookings if tag in state.bookings}
         self._persons = {
             person: _clone(state.persons[person]) for person in self._people.values() if person is not None
         }
@@ -199,6 +210,7 @@ class Savepoint:
             if fact.person is not None:
                 self._state.persons.pop(fact.person, None)
         self._state.streams.update(self._streams)
+        self._state.bookings.update(self._bookings)
         self._state.persons.update(self._persons)
         self._state.people.update(self._people)
 

@@ -11,9 +11,9 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from domain.answers import answer
-from domain.commands import Beneficiary, Cancel, Command, RecordOutcome, Reschedule
+from domain.commands import Beneficiary, Command
 from domain.decision import Decision, Note, Sealing
-from domain.decisions import decide, events_of, needs_of
+from domain.decisions import decide, events_of, needs_of, settle
 from domain.errors import KeyReused, Refusal, Refused
 from domain.events import Fact
 from domain.ports import Receipt
@@ -28,10 +28,6 @@ _decode_answer = msgspec.json.Decoder(dict[str, Any]).decode
 
 #: A process that is this far behind the log starts with empty caches instead of folding what it missed.
 TAIL_EVENTS_MAX = 5_000
-
-
-#: Commands whose needs depend on what became of a booking.
-OF_A_BOOKING = (Reschedule, Cancel, RecordOutcome)
 
 
 class CommandFailed(Exception):
@@ -93,17 +89,21 @@ class Batch:
         state.introduce(asked.lookups, turn.people)
         return turn
 
-    def _load(self, turn: Turn, commands: Sequence[Command], needs: Needs) -> None:
-        """Until nothing is lacking: a booking has to be read before the slots it stands in are known."""
+    def _load(self, turn: Turn, commands: Sequence[Command], needs: Needs, made: Sequence[Fact] = ()) -> Needs:
+        """Until nothing is lacking: a booking has to be read before the slots it stands in are known.
+
+        `made`: the batch's own facts so far, which the log does not have yet. Returns all that is needed.
+        """
         state = self._state
         while lacking := state.lacking(needs):
             if lacking.lookups:
                 found = turn.people_of(lacking.lookups)
                 state.introduce(lacking.lookups, found)
                 lacking.persons |= {person for person in found.values() if person not in state.persons}
-            state.load(lacking, turn.facts_for(lacking))
-            if lacking.bookings or any(stream.startswith(("service/", "office/")) for stream in lacking.streams):
+            state.load(lacking, [*turn.facts_for(lacking), *made])
+            if state.tells_more(lacking):
                 needs = self._needs_of([command for command in commands if command.command_id not in turn.outcomes])
+        return needs
 
     def _needs_of(self, commands: Sequence[Command]) -> Needs:
         needs = Needs()
@@ -137,9 +137,11 @@ class Batch:
             if receipts and monotonic() > until:
                 break
             position = turn.head + len(facts)
-            if isinstance(command, OF_A_BOOKING):  # where it stands may be an earlier command's doing
-                self._load(turn, [command], needs_of(command, state))
+            # Asked again: what earlier commands of the batch did may tell more.
+            needs = self._load(turn, [command], needs_of(command, state), facts)
             try:
+                facts += settle(command, needs, state)
+                position = turn.head + len(facts)
                 decision = decide(command, state)
                 outcome, receipt = _accepted(command, position, decision)
             except Refused as refused:

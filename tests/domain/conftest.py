@@ -8,7 +8,7 @@ from domain import commands
 from domain.calendar import RIYADH
 from domain.commands import Beneficiary, Caller, Command
 from domain.decision import Decision
-from domain.decisions import decide, needs_of
+from domain.decisions import decide, needs_of, settle
 from domain.events import Fact
 from domain.identifiers import NumberKind, booking_id, make_number, parse_number
 from domain.opening_hours import Calendar
@@ -70,6 +70,7 @@ class Story:
         while lacking := self.state.lacking(needs_of(command, self.state)):
             self.state.introduce(lacking.lookups, {})
             self.state.load(lacking, self.log)
+        self.log += settle(command, needs_of(command, self.state), self.state)
         decision = decide(command, self.state)
         self.log += decision.facts
         return decision
@@ -100,6 +101,7 @@ class Story:
         sex: str | None = None,
         office: str = "CA-TB-01",
         service: str = "SV-CA-02",
+        hold: str | None = None,
     ) -> commands.Book:
         key = next(self._keys).to_bytes(16, "big")
         return commands.Book(
@@ -113,7 +115,27 @@ class Story:
             starts_at=starts_at,
             beneficiary=beneficiary(seed, kind=kind, sex=sex),
             channel=channel,
+            hold=hold,
         )
+
+    def hold(self, seed: int, starts_at: datetime, *, at: datetime = ADVANCE, **asked: Any) -> str:
+        """Keeps a place for the person of `seed`; the hold's id."""
+        told: dict[str, Any] = {"office": "CA-TB-01", "service": "SV-CA-02", "channel": "portal"} | asked
+        hold = self._new_id()
+        decision = self.when(
+            commands.PlaceHold, at=at, hold=hold, starts_at=starts_at, beneficiary=beneficiary(seed), **told
+        )
+        return str(decision.said["hold"])
+
+    def wait(self, seed: int, since: date, until: date, *, at: datetime = ADVANCE, **asked: Any) -> str:
+        """Puts the person of `seed` in line; the entry's id."""
+        told: dict[str, Any] = {"office": "CA-TB-01", "service": "SV-CA-02", "channel": "portal"} | asked
+        window: dict[str, Any] = {"entry": self._new_id(), "since": since, "until": until}
+        decision = self.when(commands.JoinWaitingList, at=at, beneficiary=beneficiary(seed), **window, **told)
+        return str(decision.said["entry"])
+
+    def _new_id(self) -> str:
+        return booking_id(next(self._keys).to_bytes(16, "big"), key=b"test")
 
     # -- then ---------------------------------------------------------------------------------------------------------
 
