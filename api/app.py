@@ -27,10 +27,12 @@ from api import (
     problems,
     statistics,
     stream,
+    waiting,
 )
 from api.bodies import of_errors
 from api.bulk import Bulk, Stream
 from api.callers import Callers
+from api.claim_commands import CLAIM_COMMANDS
 from api.command_specs import Spec
 from api.commands import COMMANDS
 from api.door import Door
@@ -47,9 +49,12 @@ from api.web import home, rendering
 from domain.ports import OutcomeUnknown, Overloaded
 
 API_VERSION: Final = "1"
+#: Where a module of commands is added.
+EVERY_COMMAND: Final = (*COMMANDS, *CLAIM_COMMANDS)
 #: Where a module of reading endpoints is added.
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     bookings.router,
+    waiting.router,
     catalogue.router,
     availability.router,
     statistics.router,
@@ -78,12 +83,12 @@ def create_app(services: Services) -> Edge:
 
 def _routes(runner: Runner, of_many: Bulk) -> FastAPI:
     app = FastAPI(version=API_VERSION, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
-    for spec in COMMANDS:
+    for spec in EVERY_COMMAND:
         _add_command(app.router, spec, runner)
     _add_bulk(app.router, of_many)
     for router in ROUTERS:
         app.router.routes.extend(router.routes)
-    app.openapi = describe(app, COMMANDS)  # type: ignore[method-assign]
+    app.openapi = describe(app, EVERY_COMMAND)  # type: ignore[method-assign]
     for kind in (Problem, Overloaded, OutcomeUnknown, psycopg.OperationalError, Exception):
         app.add_exception_handler(kind, _error)
     app.add_exception_handler(HTTPException, _not_served)

@@ -118,7 +118,7 @@ def days(
         raise invalid("to", f"at most {DAYS_MAX} days are shown at a time")
     with services.pool.connection() as connection, snapshot(connection):
         minutes = _minutes(connection, office, service, now)
-        found = availability.days(connection, office, minutes, since, last)
+        found = availability.days(connection, office, minutes, since, last, now=now)
         as_of = position_of(connection, VIEW)
     return revalidated(request, {"days": [_day(each) for each in found], "as_of": views.shown(as_of)})
 
@@ -141,7 +141,7 @@ def starts(
 ) -> Response:
     with services.pool.connection() as connection, snapshot(connection):
         minutes = _minutes(connection, office, service, now)
-        found = availability.starts(connection, office, minutes, day)
+        found = availability.starts(connection, office, minutes, day, now=now)
         as_of = position_of(connection, VIEW)
     slots = [
         {"starts_at": views.office_time(each.starts_at), "free": each.free, "capacity": each.capacity} for each in found

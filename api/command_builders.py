@@ -54,8 +54,7 @@ def record_outcome(asked: Asked) -> Sequence[RecordOutcome]:
 
 def _book(asked: Asked, body: schemas.BookIn, index: int) -> Book:
     caller = asked.caller
-    if body.channel not in CHANNELS[caller.role]:
-        raise forbidden(f"the role {caller.role} does not book over {body.channel}")
+    refuse_other_channel(caller, body.channel)
     return Book(
         command_id=asked.command_id,
         fingerprint=asked.fingerprint,
@@ -65,13 +64,19 @@ def _book(asked: Asked, body: schemas.BookIn, index: int) -> Book:
         office=body.office,
         service=body.service,
         starts_at=body.starts_at,
-        beneficiary=_person(asked, caller, body.beneficiary),
+        beneficiary=beneficiary(asked, caller, body.beneficiary),
         channel=body.channel,
-        booker=_person(asked, caller, body.booker) if body.booker is not None else None,
+        booker=beneficiary(asked, caller, body.booker) if body.booker is not None else None,
+        hold=body.hold,
     )
 
 
-def _person(asked: Asked, caller: Caller, told: schemas.BeneficiaryIn) -> Beneficiary:
+def refuse_other_channel(caller: Caller, channel: str) -> None:
+    if channel not in CHANNELS[caller.role]:
+        raise forbidden(f"the role {caller.role} does not book over {channel}")
+
+
+def beneficiary(asked: Asked, caller: Caller, told: schemas.BeneficiaryIn) -> Beneficiary:
     """A citizen books for themselves only."""
     lookup = asked.services.lookup(told.number)
     if caller.role == "citizen" and lookup != caller.lookup:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel
 
@@ -12,6 +12,9 @@ from api.schemas import Body
 from api.services import Services
 from domain.commands import Caller, Command
 from domain.ports import Receipt
+
+#: How a path names a booking, or what may become one: it has the same id.
+NAMES_OF_BOOKING: Final = ("reference", "hold", "entry")
 
 
 class Asked(NamedTuple):

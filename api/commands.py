@@ -24,11 +24,11 @@ def _office_of_path(_body: object, office: str) -> Iterable[str]:
     return (office,)
 
 
-_FORM = ("invalid-number", "invalid-mobile")
-_ELIGIBILITY = ("office-not-live", "service-not-offered", "audience", "section")
-_TIME = ("slot-in-the-past", "too-late-to-book", "beyond-horizon")
-_PERSON = ("active-booking-exists", "too-many-active-bookings")
-_PLACE = ("slot-closed", "slot-not-published", "slot-full")
+FORM: Final = ("invalid-number", "invalid-mobile")
+ELIGIBILITY: Final = ("office-not-live", "service-not-offered", "audience", "section")
+TIME: Final = ("slot-in-the-past", "too-late-to-book", "beyond-horizon")
+PERSON: Final = ("banned", "active-booking-exists", "too-many-active-bookings")
+PLACE: Final = ("slot-closed", "slot-not-published", "slot-full")
 
 BOOK: Final = Spec(
     name="book",
@@ -40,7 +40,7 @@ BOOK: Final = Spec(
     offices=_office_of_booking,
     creates=True,
     answer=answers.BookingAnswer,
-    refusals=(*_FORM, *_ELIGIBILITY, *_TIME, *_PERSON, *_PLACE),
+    refusals=(*FORM, *ELIGIBILITY, *TIME, *PERSON, "hold-expired", *PLACE),
 )
 BOOK_GROUP: Final = Spec(
     name="book_group",
@@ -68,9 +68,9 @@ RESCHEDULE: Final = Spec(
         "already-checked-in",
         "reschedule-limit",
         "too-late-to-reschedule",
-        *_ELIGIBILITY,
-        *_TIME,
-        *_PLACE,
+        *ELIGIBILITY,
+        *TIME,
+        *PLACE,
     ),
 )
 CANCEL: Final = Spec(

@@ -68,7 +68,12 @@ def command_extra(spec: Spec) -> dict[str, Any]:
     """What FastAPI cannot know of a route that reads its own bytes."""
     named = [
         _parameter("path", name, text, required=True)
-        for name, text in (("reference", BOOKING_NAMED), ("office", "The office's id"))
+        for name, text in (
+            ("reference", BOOKING_NAMED),
+            ("hold", "The hold's id"),
+            ("entry", "The entry's id"),
+            ("office", "The office's id"),
+        )
         if f"{{{name}}}" in spec.path
     ]
     body = {"schema": {"$ref": f"#/components/schemas/{spec.body.__name__}"}}

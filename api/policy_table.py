@@ -48,6 +48,13 @@ TABLE: Final[dict[tuple[str, str], Row]] = {
         "citizen", "staff", "manager", "auditor", "operator", scope=Scope.BOOKING
     ),
     ("GET", "/v1/bookings/{reference}/calendar.ics"): _row(*_CUSTOMERS, scope=Scope.BOOKING),
+    # holds and waiting lists
+    ("POST", "/v1/holds"): _row(*_CUSTOMERS, scope=Scope.OFFICE),
+    ("DELETE", "/v1/holds/{hold}"): _row(*_CUSTOMERS, scope=Scope.BOOKING),
+    ("POST", "/v1/waiting-list"): _row(*_CUSTOMERS, scope=Scope.OFFICE),
+    ("GET", "/v1/waiting-list/{entry}"): _row(*_CUSTOMERS, scope=Scope.BOOKING),
+    ("POST", "/v1/waiting-list/{entry}/accept"): _row(*_CUSTOMERS, scope=Scope.BOOKING),
+    ("DELETE", "/v1/waiting-list/{entry}"): _row(*_CUSTOMERS, scope=Scope.BOOKING),
     # offices
     ("POST", "/v1/offices"): _row("operator"),
     ("POST", "/v1/offices/{office}/live"): _row("operator"),

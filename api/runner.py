@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from api import bodies, exchange, idempotency, problems, queries, views
 from api.callers import Callers, headers_of
 from api.clock import time_of_command
-from api.command_specs import Asked, Spec
+from api.command_specs import NAMES_OF_BOOKING, Asked, Spec
 from api.policy_table import Scope, is_office_of
 from api.problems import Answer, Headers, Problem
 from api.references import References, canonical_form
@@ -89,7 +89,8 @@ class Runner:
         else:
             bodies.refuse_other_type(headers.get(b"content-type"), bodies.JSON)
         body, canonical = bodies.validated(spec.body, content)
-        return Asking(caller, key, at, body, canonical, named.get("reference", ""), named.get("office", ""))
+        booking = next((named[name] for name in NAMES_OF_BOOKING if name in named), "")
+        return Asking(caller, key, at, body, canonical, booking, named.get("office", ""))
 
     async def prepare(self, spec: Spec, asking: Asking) -> Sequence[Command]:
         services, caller, key = self._services, asking.caller, asking.key

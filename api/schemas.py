@@ -90,6 +90,8 @@ Number = Annotated[
     _example("beneficiary-number", "1000000008", "National id, iqama or border number; other digits are accepted"),
 ]
 Mobile = Annotated[str, AfterValidator(parse_mobile), _example("mobile", "0500000001", "Any usual Saudi spelling")]
+#: A hold's id is the one its booking will have.
+HeldId = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Key = Annotated[str, StringConstraints(pattern=r"^[\x20-\x7e]+$", min_length=1, max_length=255)]
 Channel = Literal["portal", "kiosk", "sms", "counter"]
 Outcome = Literal["served", "not_completed", "no_show"]
@@ -131,6 +133,38 @@ class BookIn(Body):
     beneficiary: BeneficiaryIn
     booker: BeneficiaryIn | None = None
     channel: Channel
+    hold: HeldId | None = None
+
+
+class HoldIn(Body):
+    model_config = _shown(**_BOOKING)
+
+    office: Code
+    service: Code
+    starts_at: Start
+    beneficiary: BeneficiaryIn
+    channel: Channel
+
+
+class WaitIn(Body):
+    model_config = _shown(
+        office="CA-TB-01",
+        service="SV-CA-02",
+        beneficiary={"number": "1000000008", "mobile": "0500000001"},
+        channel="portal",
+        **{"from": "2011-02-05", "to": "2011-02-09"},
+    )
+
+    office: Code
+    service: Code
+    since: Annotated[Day, Field(alias="from")]
+    until: Annotated[Day, Field(alias="to")]
+    beneficiary: BeneficiaryIn
+    channel: Channel
+
+
+class NothingIn(Body):
+    """Of a command that says everything by its address."""
 
 
 class BookGroupIn(Body):

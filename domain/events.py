@@ -175,6 +175,7 @@ class SlotOccupied(SlotEvent, kw_only=True):
     """A booking that began in an earlier slot goes on through this one."""
 
     TOPIC = "SlotOccupied.v1"
+    was_claimed: bool = False  # by the hold or offer that it confirms
 
 
 class SlotReleased(SlotEvent, kw_only=True):

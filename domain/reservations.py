@@ -162,6 +162,10 @@ def occupy(
 ) -> None:
     for n, slot in enumerate(further, start=1):
         occupied = SlotOccupied(
-            by=by, policy=decision.state.policy.version, office=office, starts_at=starts_at + SLOT * n
+            by=by,
+            policy=decision.state.policy.version,
+            office=office,
+            starts_at=starts_at + SLOT * n,
+            was_claimed=booking in slot.claims,
         )
         decision.record(slot, occupied, booking=booking)

@@ -34,6 +34,7 @@ from projections.catalogue import Catalogue
 from projections.milestones import Milestones
 from projections.projection import Projection
 from projections.totals import Totals
+from projections.waiting import Waiting
 
 _NOT_THIS_LOGS = (
     "The {} key in {} is not the one this log was written with: put that one back from the backup of the keys."
@@ -145,7 +146,7 @@ def open_instance(settings: Settings, dsn: str) -> Iterator[Instance]:
 
 
 def views_of(reference_hash_of: Callable[[str], bytes]) -> tuple[Projection, ...]:
-    return Availability(), Bookings(reference_hash_of), Catalogue(), Milestones(), Totals()
+    return Availability(), Bookings(reference_hash_of), Catalogue(), Milestones(), Totals(), Waiting()
 
 
 def views_for(settings: Settings, dsn: str) -> tuple[Projection, ...]:

@@ -1,4 +1,4 @@
-"""Free places by office, day and start. No clock: a start that is past still shows its places."""
+"""Free places by office, day and start. A claim counts until its end, by the clock of whoever reads."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -13,7 +13,14 @@ from domain.events import (
     BookingMovedIn,
     BookingMovedOut,
     DayPublished,
+    Fact,
+    HoldExpired,
+    HoldReleased,
+    PlaceClaimed,
+    PlaceHeld,
+    PlaceReturned,
     SlotBooked,
+    SlotEvent,
     SlotOccupied,
     SlotOpened,
     SlotReleased,
@@ -25,11 +32,12 @@ from projections.log import Page
 from projections.projection import expect_rows
 
 Start = tuple[str, datetime]  # office, start
+Claim = tuple[str, datetime, str]  # office, start, hold or entry
 
 
 class Availability:
     name = "availability"
-    version = 1
+    version = 2
     ddl = """
         CREATE TABLE slot (
             office    text NOT NULL,
@@ -39,6 +47,13 @@ class Availability:
             withdrawn boolean NOT NULL,
             PRIMARY KEY (office, starts_at)
         ) WITH (fillfactor = 60);
+        CREATE TABLE claim (
+            office    text NOT NULL,
+            starts_at timestamptz NOT NULL,
+            claim     text NOT NULL,             -- a hold, or an entry of the waiting list
+            until     timestamptz NOT NULL,      -- its end is told by the clock: compared when read
+            PRIMARY KEY (office, starts_at, claim)
+        );
         CREATE TABLE day (
             office  text NOT NULL,
             day     date NOT NULL,
@@ -54,8 +69,18 @@ class Availability:
         days: dict[tuple[str, date], DayPublished] = {}
         capacities: dict[Start, tuple[int, bool]] = {}
         taken: defaultdict[Start, int] = defaultdict(int)
+        claims: dict[Claim, datetime | None] = {}
         for _, fact in facts:
             match fact.event:
+                case (
+                    SlotBooked(from_hold=True) | SlotBooked(from_waiting_list=True) | SlotOccupied(was_claimed=True)
+                ) as event:
+                    taken[event.office, event.starts_at] += 1
+                    claims[_claim(event, fact)] = None
+                case PlaceHeld(expires_at=until) | PlaceClaimed(until=until) as event:
+                    claims[_claim(event, fact)] = until
+                case HoldReleased() | HoldExpired() | PlaceReturned() as event:
+                    claims[_claim(event, fact)] = None
                 case SlotBooked() | SlotOccupied() | BookingMovedIn() as event:
                     taken[event.office, event.starts_at] += 1
                 case BookingCancelled() | SlotReleased() | BookingMovedOut() as event:
@@ -72,6 +97,31 @@ class Availability:
             _resize(capacities, cursor)
         if taken:
             _take(taken, cursor)
+        if claims:
+            _claim_or_return(claims, cursor)
+
+
+def _claim(event: SlotEvent, fact: Fact) -> Claim:
+    assert fact.booking is not None
+    return event.office, event.starts_at, fact.booking
+
+
+def _claim_or_return(claims: dict[Claim, datetime | None], cursor: Cursor[TupleRow]) -> None:
+    ended = [claim for claim, until in claims.items() if until is None]
+    kept = [(*claim, until) for claim, until in claims.items() if until is not None]
+    if ended:
+        cursor.execute(
+            """DELETE FROM claim
+               USING unnest(%b::text[], %b::timestamptz[], %b::text[]) AS ended (office, starts_at, claim)
+               WHERE (claim.office, claim.starts_at, claim.claim) = (ended.office, ended.starts_at, ended.claim)""",
+            [list(column) for column in zip(*ended, strict=True)],
+        )
+    if kept:
+        cursor.execute(
+            """INSERT INTO claim SELECT * FROM unnest(%b::text[], %b::timestamptz[], %b::text[], %b::timestamptz[])
+               ON CONFLICT (office, starts_at, claim) DO UPDATE SET until = excluded.until""",
+            [list(column) for column in zip(*kept, strict=True)],
+        )
 
 
 def _publish(days: dict[tuple[str, date], DayPublished], cursor: Cursor[TupleRow]) -> None:
@@ -129,13 +179,16 @@ class OpenStart(NamedTuple):
 
 #: Starts of a service of n slots: all n must exist, be open, and follow each other; the least of them counts.
 _STARTS = """
-    SELECT first.office, first.starts_at, min(greatest(slot.capacity - slot.taken, 0)) AS free,
+    SELECT first.office, first.starts_at, min(greatest(slot.capacity - slot.taken - claimed.places, 0)) AS free,
            min(slot.capacity) AS capacity
     FROM view_availability.slot AS first
     CROSS JOIN generate_series(0, %(slots)s - 1) AS n
     JOIN view_availability.slot
       ON slot.office = first.office AND slot.starts_at = first.starts_at + n * interval '15 minutes'
      AND NOT slot.withdrawn
+    CROSS JOIN LATERAL (SELECT count(*)::integer AS places FROM view_availability.claim
+                        WHERE claim.office = slot.office AND claim.starts_at = slot.starts_at
+                          AND claim.until > %(now)s) AS claimed
     WHERE first.office = %(office)s AND first.starts_at >= %(first)s::date::timestamp AT TIME ZONE interval '3 hours'
       AND first.starts_at < (%(last)s::date + 1)::timestamp AT TIME ZONE interval '3 hours'
     GROUP BY first.office, first.starts_at
@@ -161,14 +214,18 @@ _DAYS = (
 )
 
 
-def days(connection: Connection[TupleRow], office: str, minutes: int, first: date, last: date) -> Sequence[Day]:
+def days(
+    connection: Connection[TupleRow], office: str, minutes: int, first: date, last: date, *, now: datetime
+) -> Sequence[Day]:
     """Each day from `first` to `last`, both included, in places of a service of `minutes`."""
-    asked = {"office": office, "slots": slots_of(minutes), "first": first, "last": last}
+    asked = {"office": office, "slots": slots_of(minutes), "first": first, "last": last, "now": now}
     with connection.cursor(row_factory=class_row(Day)) as cursor:
         return cursor.execute(_DAYS, asked).fetchall()
 
 
-def starts(connection: Connection[TupleRow], office: str, minutes: int, day: date) -> Sequence[OpenStart]:
+def starts(
+    connection: Connection[TupleRow], office: str, minutes: int, day: date, *, now: datetime
+) -> Sequence[OpenStart]:
     """The starts of a service of `minutes` on a day, in order; none on a closed one."""
     query = (
         "SELECT starts_at, free, capacity FROM ("
@@ -178,6 +235,6 @@ def starts(connection: Connection[TupleRow], office: str, minutes: int, day: dat
                           WHERE day.office = %(office)s AND day.day = %(first)s AND NOT day.open)
         ORDER BY starts_at"""
     )
-    asked = {"office": office, "slots": slots_of(minutes), "first": day, "last": day}
+    asked = {"office": office, "slots": slots_of(minutes), "first": day, "last": day, "now": now}
     with connection.cursor(row_factory=class_row(OpenStart)) as cursor:
         return cursor.execute(query, asked).fetchall()

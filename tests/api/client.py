@@ -77,11 +77,15 @@ class Api:
     def get(self, path: str, by: str | None = None, **asked: Any) -> httpx.Response:
         return self.call("GET", path, by=by, **asked)
 
+    def delete(self, path: str, **asked: Any) -> httpx.Response:
+        return self.post(path, method="DELETE", **asked)
+
     def post(
         self,
         path: str,
         body: Any = None,
         *,
+        method: str = "POST",
         by: str | None = None,
         key: str | None = None,
         at: datetime | None = ADVANCE,
@@ -95,7 +99,7 @@ class Api:
             told["Mawid-Now"] = at.isoformat()
         if body is not None:
             asked["json"] = body
-        return self.call("POST", path, by=by or self.operator, app=app, headers=told | (headers or {}), **asked)
+        return self.call(method, path, by=by or self.operator, app=app, headers=told | (headers or {}), **asked)
 
     def bulk(self, *lines: Any, **asked: Any) -> httpx.Response:
         headers = {"Content-Type": "application/x-ndjson"} | asked.pop("headers", {})

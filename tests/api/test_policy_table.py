@@ -26,6 +26,9 @@ SERVED = sorted(
 ANYBODY = {"/v1/sectors", "/v1/services", "/v1/regions", "/v1/offices", "/v1/availability", "/v1/availability/slots"}
 ANYBODY |= {"/v1/statistics/running-count", "/v1/milestones", "/health/live", "/health/ready"}
 
+#: What stands for each name in a path.
+NAMED = {"office": "CA-TB-01", "name": "slot-full"} | dict.fromkeys(["reference", "hold", "entry"], "0" * 20)
+
 
 def test_without_a_token_one_reads_what_the_contract_names(api):
     open_rows = {path for (method, path), row in TABLE.items() if row.roles is None and method == "GET"}
@@ -87,7 +90,7 @@ def token_of(api, role, office):
 def test_each_role_gets_exactly_as_far_as_its_row_says(api, method, path, role):
     roles = TABLE[method, path].roles
     is_let_in = roles is None or role in roles
-    address = path.format(reference="0" * 20, office="CA-TB-01", name="slot-full")
+    address = path.format_map(NAMED)
     if is_let_in and path.endswith("/stream"):
         return  # it would not end
 
@@ -110,7 +113,7 @@ def test_each_role_gets_exactly_as_far_as_its_row_says(api, method, path, role):
     ],
 )
 def test_without_a_valid_token_one_gets_nowhere(api, method, path, header, challenge):
-    address = path.format(reference="0" * 20, office="CA-TB-01", name="slot-full")
+    address = path.format_map(NAMED)
 
     response = api.call(method, address, headers={} if header is None else {"Authorization": header})
 

@@ -62,10 +62,10 @@ def test_any_history_in_any_pages_shows_the_places_that_the_slots_have(folded, s
         for office in OFFICES:
             for minutes in (15, 30, 45):
                 asked = [IMPORTED, WEEKEND, *WORKDAYS, NEVER]
-                assert [starts(connection, office, minutes, day) for day in asked] == [
+                assert [starts(connection, office, minutes, day, now=NEVER_YET) for day in asked] == [
                     expected_starts(story.state, office, minutes, day) for day in asked
                 ]
-                shown = days(connection, office, minutes, IMPORTED, NEVER)
+                shown = days(connection, office, minutes, IMPORTED, NEVER, now=NEVER_YET)
                 assert [day for day in shown if day.date in asked] == [
                     expected_day(story.state, office, minutes, day) for day in asked
                 ]
@@ -77,7 +77,7 @@ def test_a_longer_service_has_the_least_free_of_its_slots_and_needs_all_of_them(
     story.do(commands.AssignCounters, office=TB, since=start(MORNING, 3), until=start(MORNING, 4), counters=0)
 
     with folded([Availability()], story.facts) as connection:
-        shown = starts(connection, TB, 30, MORNING)
+        shown = starts(connection, TB, 30, MORNING, now=NEVER_YET)
 
     assert [(one.free, one.capacity) for one in shown[:5]] == [(1, 2), (1, 2), (0, 0), (0, 0), (2, 2)]
     assert len(shown) == 23
@@ -90,7 +90,7 @@ def test_days_say_why_they_are_closed(folded):
     story.do(commands.PublishDay, office=TB, day=MORNING)
 
     with folded([Availability()], story.facts) as connection:
-        shown = days(connection, TB, 15, WEEKEND, NEVER)
+        shown = days(connection, TB, 15, WEEKEND, NEVER, now=NEVER_YET)
 
     assert [(one.open, one.reason, one.name_en, one.capacity) for one in shown] == [
         (False, "weekend", None, 0),
@@ -107,9 +107,9 @@ def test_a_closed_day_has_no_free_place_although_a_booked_slot_stays(folded):
     story.do(commands.PublishDay, office=TB, day=MORNING)
 
     with folded([Availability()], story.facts) as connection:
-        (shown,) = days(connection, TB, 15, MORNING, MORNING)
+        (shown,) = days(connection, TB, 15, MORNING, MORNING, now=NEVER_YET)
 
-        assert starts(connection, TB, 15, MORNING) == []
+        assert starts(connection, TB, 15, MORNING, now=NEVER_YET) == []
         assert (shown.open, shown.free, shown.capacity) == (False, 0, 0)
 
 
@@ -123,14 +123,14 @@ def test_a_day_begins_at_midnight_of_the_office(folded):
     )
 
     with folded([Availability()], story.facts) as connection:
-        shown = days(connection, TB, 15, IMPORTED - timedelta(days=1), IMPORTED + timedelta(days=1))
+        shown = days(connection, TB, 15, IMPORTED - timedelta(days=1), IMPORTED + timedelta(days=1), now=NEVER_YET)
 
     assert [one.capacity for one in shown] == [0, 6, 0]
 
 
 def test_a_service_of_another_length_is_refused(connection):
     with pytest.raises(ValueError, match="20"):
-        days(connection, TB, 20, MORNING, MORNING)
+        days(connection, TB, 20, MORNING, MORNING, now=NEVER_YET)
 
 
 def test_a_booking_in_a_slot_that_was_never_opened_is_not_passed_over(folded):
@@ -143,6 +143,9 @@ def test_a_booking_in_a_slot_that_was_never_opened_is_not_passed_over(folded):
 
 def test_the_first_and_last_days_that_there_are_can_be_asked_for(folded):
     with folded([Availability()], Story().facts) as connection:
-        shown = [*days(connection, TB, 15, date.min, date.min), *days(connection, TB, 15, date.max, date.max)]
+        shown = [
+            *days(connection, TB, 15, date.min, date.min, now=NEVER_YET),
+            *days(connection, TB, 15, date.max, date.max, now=NEVER_YET),
+        ]
 
     assert [(one.date, one.reason) for one in shown] == [(date.min, "not-published"), (date.max, "not-published")]

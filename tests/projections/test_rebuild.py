@@ -81,7 +81,7 @@ def test_a_rebuilt_view_equals_the_live_one_while_facts_come_in_and_readers_read
         append(go_on(story, chance, 3))
 
     def read() -> None:
-        availability.days(reader, OFFICES[0], 30, *WORKDAYS)
+        availability.days(reader, OFFICES[0], 30, *WORKDAYS, now=EVE)
         bookings.of_person(reader, "person-1")
         catalogue.offices(reader, now=EVE)
         milestones.ladder(reader)
