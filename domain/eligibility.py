@@ -71,7 +71,10 @@ def time_of_booking(policy: Policy, starts_at: datetime, at: datetime, channel: 
     last_moment = starts_at - policy.lead(channel)
     if at > last_moment:
         raise TooLateToBook(wall(starts_at), wall(last_moment))
-    last_day = local_date(at) + timedelta(days=policy.horizon_days)
+    horizon = timedelta(days=policy.horizon_days)
+    if starts_at - at < horizon:
+        return  # so few hours ahead cannot be a later date
+    last_day = local_date(at) + horizon
     if local_date(starts_at) > last_day:
         raise BeyondHorizon(wall(starts_at), last_day.isoformat())
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from domain import eligibility
-from domain.calendar import local_date
+from domain.calendar import slot_date
 from domain.commands import Book, BookGroup
 from domain.decision import Decision
 from domain.errors import Refused, SlotClosed
@@ -15,6 +15,8 @@ from domain.slot import Slot
 from domain.state import Needs, State
 
 SLOT = timedelta(minutes=15)
+#: Minutes of a service → how far each of its starts is from the first (POL-17).
+OFFSETS = {15 * slots: tuple(SLOT * n for n in range(slots)) for slots in (1, 2, 3)}
 
 
 # -- what each command reads ------------------------------------------------------------------------------------------
@@ -38,7 +40,7 @@ def needs_of_group(command: BookGroup, state: State) -> Needs:
 
 def starts_of(starts_at: datetime, minutes: int) -> list[datetime]:
     """The 1-3 consecutive starts that a visit of `minutes` takes (POL-17)."""
-    return [starts_at + SLOT * n for n in range(minutes // 15)]
+    return [starts_at + offset for offset in OFFSETS[minutes]]
 
 
 def places(state: State, office: str, service: str, starts_at: datetime) -> set[str]:
@@ -103,7 +105,7 @@ def free_slots(
 ) -> Sequence[Slot]:
     assert office.registered is not None
     name = office.registered.office
-    day = office.days.get(local_date(starts_at))
+    day = office.days.get(slot_date(starts_at))
     if day is not None and not day.starts:
         raise SlotClosed(slot_id(name, starts_at), day.reason)
     slots = [state.slot(slot_stream(name, start)) for start in starts_of(starts_at, minutes)]
