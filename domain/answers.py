@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from domain.calendar import RIYADH, hijri
@@ -48,13 +49,19 @@ def place(  # noqa: PLR0917 - the parts of a booking in the order they are shown
     booking: str, status: str, office: str, service: str, starts_at: datetime, minutes: int
 ) -> dict[str, Any]:
     """The part of a booking that every answer shows, in office time and with its Umm al-Qura date."""
-    start = starts_at.astimezone(RIYADH)
+    start, end, hijri_date = _shown(starts_at, minutes)
     return {
         "booking": booking,
         "status": status,
         "office": office,
         "service": service,
-        "starts_at": start.isoformat(),
-        "ends_at": (start + timedelta(minutes=minutes)).isoformat(),
-        "hijri": hijri(start.date()),
+        "starts_at": start,
+        "ends_at": end,
+        "hijri": hijri_date,
     }
+
+
+@lru_cache(maxsize=8192)  # of the few thousand starts of the coming weeks
+def _shown(starts_at: datetime, minutes: int) -> tuple[str, str, str | None]:
+    start = starts_at.astimezone(RIYADH)
+    return start.isoformat(), (start + timedelta(minutes=minutes)).isoformat(), hijri(start.date())

@@ -1,6 +1,7 @@
 """A booking and a person, folded from the facts that carry their tag."""
 
 from datetime import date, datetime, timedelta
+from functools import cache
 from typing import NamedTuple
 
 from domain.events import (
@@ -28,6 +29,11 @@ from domain.events import (
 
 #: Statuses of a booking that has an outcome.
 OUTCOMES = frozenset({"served", "not_completed", "no_show"})
+
+
+@cache
+def visit_length(minutes: int) -> timedelta:
+    return timedelta(minutes=minutes)
 
 
 class Booking:
@@ -81,7 +87,7 @@ class Booking:
 
     @property
     def ends_at(self) -> datetime:
-        return self.starts_at + timedelta(minutes=self.minutes)
+        return self.starts_at + visit_length(self.minutes)
 
     @property
     def claimed_until(self) -> datetime | None:
@@ -187,7 +193,7 @@ class Person:
         match event:
             case SlotBooked() | BookingMovedIn() | BookingDisplacedIn() | WalkedIn() | CheckedIn():
                 assert booking is not None
-                ends_at = event.starts_at + timedelta(minutes=event.minutes)
+                ends_at = event.starts_at + visit_length(event.minutes)
                 is_checked_in = isinstance(event, WalkedIn | CheckedIn)
                 self.open_bookings[booking] = OpenBooking(
                     event.service, event.office, event.starts_at, ends_at, is_checked_in

@@ -24,3 +24,9 @@ def local_date(instant: datetime) -> date:
     if instant.tzinfo is None:
         raise ValueError("the instant has no time zone")
     return instant.astimezone(RIYADH).date()
+
+
+@lru_cache(maxsize=8192)
+def slot_date(start: datetime) -> date:
+    """As `local_date`, of the few thousand starts of the coming weeks that every booking asks for again."""
+    return local_date(start)

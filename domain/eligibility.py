@@ -72,7 +72,8 @@ def time_of_booking(policy: Policy, starts_at: datetime, at: datetime, channel: 
     last_moment = starts_at - policy.lead(channel)
     if at > last_moment:
         raise TooLateToBook(wall(starts_at), wall(last_moment))
-    horizon(policy, local_date(starts_at), at, asked=wall(starts_at))
+    if starts_at - at >= timedelta(days=policy.horizon_days):  # fewer hours ahead cannot be too late a date
+        horizon(policy, local_date(starts_at), at, asked=wall(starts_at))
 
 
 def horizon(policy: Policy, day: date, at: datetime, *, asked: str) -> None:

@@ -26,6 +26,7 @@ class Office:
         "daily_pauses",
         "days",
         "is_paused",
+        "live_at",
         "live_from",
         "registered",
         "releases_fairly",
@@ -38,6 +39,7 @@ class Office:
         self.version = 0
         self.registered: OfficeRegistered | None = None
         self.live_from: date | None = None
+        self.live_at: datetime | None = None  # 00:00 of that day
         self.days: dict[date, DayPublished] = {}
         self.assignments: list[CountersAssigned] = []  # later ones override earlier ones
         self.announcements: list[ClosureAnnounced | OpeningAnnounced] = []  # likewise, and the calendar
@@ -47,7 +49,7 @@ class Office:
 
     def is_live(self, at: datetime) -> bool:
         """Bookings are taken from 00:00 of the live date, whatever the slot's date (POL-21)."""
-        return self.live_from is not None and at >= datetime.combine(self.live_from, time(), RIYADH)
+        return self.live_at is not None and at >= self.live_at
 
     def counters_at(self, start: datetime) -> int:
         for assignment in reversed(self.assignments):
@@ -69,7 +71,7 @@ class Office:
             case OfficeRegistered() as event:
                 self.registered = event
             case LiveDateAnnounced(live_from=live_from):
-                self.live_from = live_from
+                self.live_from, self.live_at = live_from, datetime.combine(live_from, time(), RIYADH)
             case DayPublished(day=day) as event:
                 self.days[day] = event
             case CountersAssigned() as event:

@@ -7,6 +7,8 @@ import msgspec
 #: First confirmations over these channels make the running count (POL-20).
 ELECTRONIC_CHANNELS = frozenset({"portal", "kiosk", "sms"})
 BOOKING_CHANNELS = frozenset({"portal", "kiosk", "sms", "counter"})
+REMOTE_CHANNELS = frozenset({"portal", "sms"})
+NO_LEAD = timedelta()
 #: The number kinds a service's audience admits (POL-15).
 AUDIENCES = {"citizen": ("citizen",), "resident": ("resident",), "both": ("citizen", "resident")}
 SECTION_OF = {"male": "men", "female": "women"}
@@ -32,7 +34,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
     def lead(self, channel: str) -> timedelta:
         """How long before the start the last moment to book over `channel` is (POL-04)."""
-        return self.remote_lead if channel in ("portal", "sms") else timedelta()
+        return self.remote_lead if channel in REMOTE_CHANNELS else NO_LEAD
 
 
 def milestone_after(count: int) -> int:

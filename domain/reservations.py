@@ -5,7 +5,7 @@ from datetime import datetime
 
 from domain import eligibility, offers
 from domain.booking import Person
-from domain.calendar import local_date
+from domain.calendar import slot_date
 from domain.commands import Book, BookGroup
 from domain.decision import Decision
 from domain.eligibility import wall
@@ -146,7 +146,7 @@ def free_slots(
 ) -> Sequence[Slot]:
     assert office.registered is not None
     name = office.registered.office
-    day = office.days.get(local_date(starts_at))
+    day = office.days.get(slot_date(starts_at))
     if day is not None and not day.starts:
         raise SlotClosed(slot_id(name, starts_at), day.reason)
     slots = [state.slot(slot_stream(name, start)) for start in starts_of(starts_at, minutes)]

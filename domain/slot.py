@@ -28,11 +28,13 @@ from domain.events import (
 from domain.identifiers import parse_slot_id
 
 SLOT = timedelta(minutes=15)
+#: Minutes of a service → how far each of its starts is from the first (POL-17).
+OFFSETS = {15 * slots: tuple(SLOT * n for n in range(slots)) for slots in (1, 2, 3)}
 
 
 def starts_of(starts_at: datetime, minutes: int) -> list[datetime]:
     """The 1-3 consecutive starts that a visit of `minutes` takes (POL-17)."""
-    return [starts_at + SLOT * n for n in range(minutes // 15)]
+    return [starts_at + offset for offset in OFFSETS[minutes]]
 
 
 class Slot:

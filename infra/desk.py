@@ -23,6 +23,7 @@ from domain.ports import OutcomeUnknown, Overloaded, Receipt
 from domain.state import State
 from infra.batch import Batch, CommandFailed
 from infra.settings import Desk as Limits
+from infra.turn import prepare_for_turns
 
 _log = structlog.get_logger("desk")
 
@@ -247,6 +248,8 @@ class GroupCommitDesk:
             self._connection.execute("SET idle_in_transaction_session_timeout = 2000")
             # Every read here is by key. Plans made while a table was still small would go on scanning it whole.
             self._connection.execute("SET enable_seqscan = off")
+            self._connection.execute("SET plan_cache_mode = force_generic_plan")
+            prepare_for_turns(self._connection)
         return self._connection
 
     def _lost(self, error: Exception) -> None:

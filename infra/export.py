@@ -13,7 +13,7 @@ import msgspec
 import psycopg
 
 from infra.merkle import Frontier, leaf_hash
-from infra.turn import microseconds
+from infra.packing import microseconds
 
 PAGE_EVENTS = 5_000
 _encode = msgspec.json.Encoder().encode

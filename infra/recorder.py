@@ -28,7 +28,8 @@ from psycopg_pool import ConnectionPool
 
 from domain import wire
 from domain.events import Fact
-from infra.turn import COLUMNS, StoredFact, Turn, fact_of
+from infra.statements import COLUMNS
+from infra.turn import StoredFact, Turn, fact_of, prepare_for_turns
 
 
 class FactMapper(Mapper[str]):
@@ -186,6 +187,7 @@ class Factory(InfrastructureFactory[TrackingRecorder]):
             max_size=int(self.env.get("POOL_CONNECTIONS_MAX") or 8),
             timeout=10,
             check=ConnectionPool.check_connection,  # the server may have been restarted since
+            configure=prepare_for_turns,
             kwargs={"autocommit": True},
             open=True,
         )

@@ -6,8 +6,8 @@ committed before it, and after the lock nobody else can append.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import psycopg
@@ -18,12 +18,21 @@ from psycopg.rows import TupleRow
 from domain import wire
 from domain.events import Fact
 from domain.state import Needs
+from infra import statements
 from infra.merkle import Frontier, leaf_hash
+from infra.packing import (
+    bool_array,
+    bytea_array,
+    int8,
+    int8_array,
+    microseconds,
+    text_array,
+    timestamptz,
+    timestamptz_array,
+)
+from infra.pipeline import Pipeline, Statement, prepare
+from infra.statements import COLUMNS
 from infra.vault import ContactUpdate, SealedPerson
-
-COLUMNS = "position, stream, stream_version, type, state, person, booking, command_id, at"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -34,6 +43,29 @@ class StoredFact(StoredEvent):
     booking: str | None
     command_id: bytes
     at: datetime
+
+    def __init__(  # noqa: PLR0917 - the columns in their order
+        self,
+        originator_id: str,
+        originator_version: int,
+        topic: str,
+        state: bytes,
+        person: str | None,
+        booking: str | None,
+        command_id: bytes,
+        at: datetime,
+    ) -> None:
+        # A frozen dataclass sets its fields one by one around its own guard: three times as long, for every event.
+        vars(self).update(
+            originator_id=originator_id,
+            originator_version=originator_version,
+            topic=topic,
+            state=state,
+            person=person,
+            booking=booking,
+            command_id=command_id,
+            at=at,
+        )
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
@@ -47,11 +79,6 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     said: bytes | None
 
 
-def microseconds(instant: datetime) -> int:
-    """Since 1970-01-01T00:00:00Z, exactly: as leaves hash times."""
-    return (instant - _EPOCH) // _MICROSECOND
-
-
 def fact_of(row: Sequence[Any]) -> Fact:
     """A row of COLUMNS as a fact."""
     _, stream, version, topic, state, person, booking, command_id, at = row
@@ -63,12 +90,17 @@ class Asked(NamedTuple):
 
     after: int  # facts after this position
     facts_max: int
-    command_ids: list[bytes]
+    command_ids: Sequence[bytes]
     refused_after: datetime  # refusals are remembered back to here
-    lookups: list[bytes]
+    lookups: Sequence[bytes]
 
 
-_NOTHING = Asked(0, 0, [], _EPOCH, [])
+_NOTHING: Final = Asked(0, 0, (), datetime(1970, 1, 1, tzinfo=UTC), ())
+
+
+def prepare_for_turns(connection: Connection[TupleRow]) -> None:
+    """A connection on which turns are taken knows their statements."""
+    prepare(connection, statements.ALL)
 
 
 class Turn:
@@ -76,32 +108,27 @@ class Turn:
 
     def __init__(self, connection: Connection[TupleRow], asked: Asked) -> None:
         self._connection = connection
-        cursors = [connection.cursor(binary=True) for _ in range(4)]
-        head, tail, outcomes, people = cursors
-        with connection.pipeline():
-            connection.execute("BEGIN")
-            head.execute("SELECT position, frontier FROM log_head FOR UPDATE")
-            if asked.facts_max:
-                tail.execute(f"SELECT {COLUMNS} FROM log WHERE position > %s ORDER BY position LIMIT %s", asked[:2])
-            if asked.command_ids:
-                outcomes.execute(
-                    """SELECT command_id, fingerprint, first_position, last_position, refused, said
-                       FROM command_outcome WHERE command_id = ANY(%b) AND (NOT refused OR recorded_at > %s)""",
-                    (asked.command_ids, asked.refused_after),
-                )
-            if asked.lookups:
-                people.execute("SELECT lookup, person FROM vault.person WHERE lookup = ANY(%b)", (asked.lookups,))
-        row = head.fetchone()
-        assert row is not None
-        self.head: int = row[0]  # read under the lock, as the frontier is; never from memory
-        self._frontier = Frontier.from_bytes(row[1])
-        self.tail = [fact_of(row) for row in tail] if asked.facts_max else []
+        self._pipeline = pipeline = Pipeline(connection)
+        pipeline.send(statements.BEGIN)
+        pipeline.send(statements.HEAD)
+        if asked.facts_max:
+            pipeline.send(statements.TAIL, int8(asked.after), int8(asked.facts_max))
+        if asked.command_ids:
+            refused_after = timestamptz(microseconds(asked.refused_after))
+            pipeline.send(statements.OUTCOMES, bytea_array(asked.command_ids), refused_after)
+        if asked.lookups:
+            pipeline.send(statements.PEOPLE, bytea_array(asked.lookups))
+        answers = iter(map(pipeline.rows, pipeline.receive()[1:]))
+        [(head, frontier)] = next(answers)
+        self.head: int = head  # read under the lock, as the frontier is; never from memory
+        self._frontier = Frontier.from_bytes(frontier)
+        self.tail = list(map(fact_of, next(answers))) if asked.facts_max else []
         #: What became of the commands asked about.
-        self.outcomes = {row[0]: Outcome(*row) for row in outcomes} if asked.command_ids else {}
+        self.outcomes = {row[0]: Outcome(*row) for row in next(answers)} if asked.command_ids else {}
         #: Number look-up → person id, of the numbers that the vault has.
-        self.people: dict[bytes, str] = dict(people) if asked.lookups else {}
-        self._cursor = head
-        self._writes: list[tuple[str, Sequence[Any]]] = []
+        self.people: dict[bytes, str] = dict(next(answers)) if asked.lookups else {}
+        self._cursor = connection.cursor(binary=True)
+        self._writes: list[tuple[Statement, Sequence[bytes | None]]] = []
 
     @classmethod
     def take(cls, connection: Connection[TupleRow], asked: Asked = _NOTHING) -> "Turn":
@@ -110,10 +137,10 @@ class Turn:
 
     def commit(self) -> None:
         """Everything written, or an error and none of it; on a lost connection, one of the two."""
-        with self._connection.pipeline():
-            for query, parameters in self._writes:
-                self._cursor.execute(query, parameters)
-            self._connection.execute("COMMIT", prepare=False)
+        for statement, parameters in self._writes:
+            self._pipeline.send(statement, *parameters)
+        self._pipeline.send_plain(statements.COMMIT)
+        self._pipeline.receive()
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
@@ -160,92 +187,80 @@ class Turn:
         """Number the events, hash their leaves, extend the tree; `head` is the last one's position from here on."""
         if not events:
             return
-        recorded_at = datetime.now(UTC)
-        recorded_us = microseconds(recorded_at)
+        recorded_us = microseconds(datetime.now(UTC))
         streams, versions, types, persons, bookings, commands, ats, states, leaves = ([] for _ in range(9))
         position = self.head
         for event in events:
             position += 1
             if isinstance(event, StoredFact):
-                person, booking, command_id, at = event.person, event.booking, event.command_id, event.at
-                at_us = microseconds(at)
+                person, booking, command_id, at_us = (
+                    event.person,
+                    event.booking,
+                    event.command_id,
+                    microseconds(event.at),
+                )
             else:  # a plain event of the library: no tags
-                person, booking, command_id, at, at_us = None, None, None, recorded_at, recorded_us
-            stream, state = str(event.originator_id), event.state
+                person, booking, command_id, at_us = None, None, None, recorded_us
+            stream, version, topic, state = str(event.originator_id), event.originator_version, event.topic, event.state
             streams.append(stream)
-            versions.append(event.originator_version)
-            types.append(event.topic)
+            versions.append(version)
+            types.append(topic)
             persons.append(person)
             bookings.append(booking)
             commands.append(command_id)
-            ats.append(at)
+            ats.append(at_us)
             states.append(state)
             leaves.append(
-                leaf_hash(
-                    position,
-                    stream,
-                    event.originator_version,
-                    event.topic,
-                    person,
-                    booking,
-                    command_id,
-                    at_us,
-                    recorded_us,
-                    state,
-                )
+                leaf_hash(position, stream, version, topic, person, booking, command_id, at_us, recorded_us, state)
             )
         self._frontier.extend(leaves)
-        columns = (streams, versions, types, persons, bookings, commands, ats, recorded_at, states, leaves)
         self._write(
-            """SELECT append_to_log(%s, %b::text[], %b::bigint[], %b::text[], %b::text[], %b::text[], %b::bytea[],
-                                    %b::timestamptz[], %s, %b::bytea[], %b::bytea[], %s)""",
-            (self.head, *columns, self._frontier.to_bytes()),
+            statements.APPEND,
+            int8(self.head),
+            text_array(streams),
+            int8_array(versions),
+            text_array(types),
+            text_array(persons),
+            text_array(bookings),
+            bytea_array(commands),
+            timestamptz_array(ats),
+            timestamptz(recorded_us),
+            bytea_array(states),
+            bytea_array(leaves),
+            self._frontier.to_bytes(),
         )
         self.head = position
 
     def keep_outcomes(self, outcomes: Sequence[Outcome]) -> None:
-        columns = [list(column) for column in zip(*map(msgspec.structs.astuple, outcomes), strict=True)]
         self._write(
-            """INSERT INTO command_outcome
-                   (command_id, fingerprint, first_position, last_position, refused, said, recorded_at)
-               SELECT *, %s FROM unnest(%b::bytea[], %b::bytea[], %b::bigint[], %b::bigint[], %b::boolean[],
-                                        %b::bytea[])
-               ON CONFLICT (command_id) DO UPDATE
-               SET (fingerprint, first_position, last_position, refused, said, recorded_at) =
-                   (excluded.fingerprint, excluded.first_position, excluded.last_position, excluded.refused,
-                    excluded.said, excluded.recorded_at)
-               WHERE command_outcome.refused""",
-            (datetime.now(UTC), *columns),
+            statements.KEEP_OUTCOMES,
+            timestamptz(microseconds(datetime.now(UTC))),
+            bytea_array([outcome.command_id for outcome in outcomes]),
+            bytea_array([outcome.fingerprint for outcome in outcomes]),
+            int8_array([outcome.first_position for outcome in outcomes]),
+            int8_array([outcome.last_position for outcome in outcomes]),
+            bool_array([outcome.refused for outcome in outcomes]),
+            bytea_array([outcome.said for outcome in outcomes]),
         )
 
     def seal_people(self, people: Sequence[SealedPerson]) -> None:
-        self._write(
-            """INSERT INTO vault.person (person, lookup, kek_id, wrapped_key, number, name, mobile, language)
-               SELECT * FROM unnest(%b::text[], %b::bytea[], %b::text[], %b::bytea[], %b::bytea[], %b::bytea[],
-                                    %b::bytea[], %b::bytea[])""",
-            [list(column) for column in zip(*people, strict=True)],
-        )
+        person, lookup, kek_id, *sealed = zip(*people, strict=True)
+        columns = text_array(person), bytea_array(lookup), text_array(kek_id), *map(bytea_array, sealed)
+        self._write(statements.SEAL_PEOPLE, *columns)
 
     def seal_contacts(self, contacts: Sequence[ContactUpdate]) -> None:
         """What a known person told anew; None leaves what the vault has. The last of a batch counts."""
         for contact in contacts:
-            self._write(
-                """UPDATE vault.person SET name = COALESCE(%s, name), mobile = COALESCE(%s, mobile),
-                          language = COALESCE(%s, language) WHERE person = %s""",
-                (contact.name, contact.mobile, contact.language, contact.person),
-            )
+            told = contact.name, contact.mobile, contact.language
+            self._write(statements.SEAL_CONTACT, contact.person.encode(), *told)
 
     def seal_notes(self, notes: Sequence[tuple[str, str, bytes]]) -> None:
         """(person, booking, sealed words)."""
-        for note in notes:
-            self._write(
-                """INSERT INTO vault.note (person, booking, sealed) VALUES (%s, %s, %s)
-                   ON CONFLICT (person, booking) DO UPDATE SET sealed = excluded.sealed""",
-                note,
-            )
+        for person, booking, sealed in notes:
+            self._write(statements.SEAL_NOTE, person.encode(), booking.encode(), sealed)
 
-    def _write(self, query: str, parameters: Sequence[Any]) -> None:
-        self._writes.append((query, parameters))
+    def _write(self, statement: Statement, *parameters: bytes | None) -> None:
+        self._writes.append((statement, parameters))
 
 
 def forget_refusals(dsn: str, kept_h: int) -> int:

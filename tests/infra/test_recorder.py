@@ -9,8 +9,8 @@ from eventsourcing.persistence import InfrastructureFactory, IntegrityError, Sto
 from eventsourcing.tests.persistence import ApplicationRecorderTestCase
 
 from infra.merkle import Frontier, leaf_hash
+from infra.packing import microseconds
 from infra.recorder import Factory, LogRecorder
-from infra.turn import microseconds
 
 
 @pytest.fixture
