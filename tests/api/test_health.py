@@ -4,6 +4,7 @@ import psycopg
 import pytest
 
 from api.metrics import Metrics
+from infra.bootstrap import VIEWS
 
 
 def test_a_process_that_answers_is_live(api):
@@ -19,6 +20,18 @@ def test_it_is_ready_when_the_views_have_reached_the_head_seen_at_start(open_api
     response = api.get("/health/ready")
 
     assert (response.status_code, response.json()) == (200, {"status": "ready"})
+
+
+def test_it_is_not_ready_while_no_process_folds_the_views_however_far_they_are(open_api):
+    api = open_api()
+    api.get("/v1/services", headers={"Mawid-At-Least": str(api.head())})
+    api.follower.close()
+
+    response = api.get("/health/ready")
+
+    assert (response.status_code, response.json()["lagging"]) == (503, {})
+    assert response.json()["stopped"].keys() == set(VIEWS)
+    assert str(api.head()) in response.json()["stopped"]["totals"]
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/metrics", "/openapi.json", "/docs"])
