@@ -17,16 +17,22 @@ async def live() -> dict[str, str]:
 
 @router.get(
     "/health/ready",
-    summary="The views have reached the head seen at start",
-    responses={503: {"description": "not yet: `lagging` says which views, and by how many events"}},
+    summary="The views have reached the head seen at start, and are followed",
+    responses={
+        503: {
+            "description": "not yet: `lagging` says which views have not reached that head, and by how many events; "
+            "`stopped` which ones are followed by no process, and where they stand"
+        }
+    },
 )
 def ready(services: TheServices) -> Response:
-    lagging = dict(services.lagging())
-    if not lagging:
+    lagging, stopped = dict(services.lagging()), dict(services.stopped())
+    if not lagging and not stopped:
         return JSONResponse({"status": "ready"})
     name, value = retry_after(1)
     headers = {name.decode(): value.decode()}
-    return JSONResponse({"status": "catching up", "lagging": lagging}, status_code=503, headers=headers)
+    said = {"status": "stopped" if stopped else "catching up", "lagging": lagging, "stopped": stopped}
+    return JSONResponse(said, status_code=503, headers=headers)
 
 
 @router.get("/metrics", summary="Figures for Prometheus", response_class=Response)

@@ -66,6 +66,7 @@ class Services:
     now: Callable[[], datetime]  # the system's clock, aware
     clock: Literal["system", "request"]
     lagging: Callable[[], Mapping[str, int]]  # views that have not reached the head seen at start → events behind
+    stopped: Callable[[], Mapping[str, str]] = dict  # views that nobody folds, for whatever head → a sentence
     sectors: Sequence[tuple[str, str, str]] = ()  # sector, its name in Arabic and in English
     reached: Callable[[], tuple[int, Mapping[str, int]]] = lambda: (0, {})  # head of the log; view → its position
     queue_depth: Callable[[], int] = lambda: 0  # commands waiting at the desk

@@ -40,6 +40,9 @@ _NOT_THIS_LOGS = (
     "The {} key in {} is not the one this log was written with: put that one back from the backup of the keys."
 )
 
+#: Facts and commands hold no cycles and are not tracked; what is left needs no collection every 700 allocations.
+GC_THRESHOLDS = (20_000, 20, 20)
+
 #: Whoever runs `mawid` on the machine itself.
 OPERATOR = Caller(role="operator", subject="operator")
 
@@ -121,8 +124,7 @@ def keys_for(settings: Settings, dsn: str) -> Keys:
 @contextmanager
 def open_instance(settings: Settings, dsn: str) -> Iterator[Instance]:
     """The desk runs from here on; on leaving, what is queued is committed."""
-    # Facts and commands hold no cycles and are not tracked; what is left needs no collection every 700 allocations.
-    gc.set_threshold(20_000, 20, 20)
+    gc.set_threshold(*GC_THRESHOLDS)
     keys = keys_for(settings, dsn)
     vault = Vault(keys)
     env = {"DATABASE_URL": dsn, "POOL_CONNECTIONS_MAX": str(settings.storage.pool_connections_max)}
@@ -146,7 +148,11 @@ def open_instance(settings: Settings, dsn: str) -> Iterator[Instance]:
 
 
 def views_of(reference_hash_of: Callable[[str], bytes]) -> tuple[Projection, ...]:
+    """Every view there is: a new one is its file and a place here."""
     return Availability(), Bookings(reference_hash_of), Catalogue(), Milestones(), Totals(), Waiting()
+
+
+VIEWS = tuple(view.name for view in views_of(reference_hash_of=str.encode))
 
 
 def views_for(settings: Settings, dsn: str) -> tuple[Projection, ...]:

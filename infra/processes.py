@@ -1,5 +1,6 @@
-"""What `mawid serve` runs: the parent keeps the database up and granian's workers alive; each worker has its own desk,
-follower and app. Start order: database, migrations, catalogue, workers; the stop order is the reverse.
+"""What `mawid serve` runs: the parent keeps up the database, the one process that folds the views, and granian's
+workers, each with a desk and an app of its own. Start order: database, migrations, catalogue, views, workers; the stop
+order is the reverse.
 """
 
 import signal
@@ -22,6 +23,7 @@ from api.server_sent import ENDING
 from infra import logs
 from infra.bootstrap import Instance, open_instance
 from infra.catalogue_loading import load_catalogue
+from infra.following import Following, following
 from infra.migrate import migrate
 from infra.postgres import Database, DatabaseUnavailable
 from infra.settings import PREFIX, Settings
@@ -68,14 +70,15 @@ def serve(settings: Settings, database: Database, *, workers: int | None = None)
         websockets=False,
         log_level=LogLevels.warning,
     )
-    stopping = Event()
-    watch = Thread(target=_keep_running, args=(settings, database, stopping), name="database-watch", daemon=True)
-    watch.start()
-    try:
-        server.serve()
-    finally:
-        stopping.set()
-        watch.join()
+    with following(settings, database.dsn) as views:
+        stopping = Event()
+        watch = Thread(target=_keep_running, args=(settings, database, views, stopping), name="watch", daemon=True)
+        watch.start()
+        try:
+            server.serve()
+        finally:
+            stopping.set()
+            watch.join()
 
 
 class PortInUse(Exception):
@@ -106,9 +109,9 @@ def web_links(settings: Settings) -> list[str]:
     ]
 
 
-def _keep_running(settings: Settings, database: Database, stopping: Event) -> None:
-    """The parent's own work: the database up, and what is kept for a day only swept once an hour."""
-    swept_at = 0.0
+def _keep_running(settings: Settings, database: Database, views: Following, stopping: Event) -> None:
+    """The parent's own work: database and views up, and what is kept for a day only swept once an hour."""
+    swept_at = followed_at = 0.0
     while not stopping.wait(0.2):
         try:
             if database.ensure_running():
@@ -117,6 +120,9 @@ def _keep_running(settings: Settings, database: Database, stopping: Event) -> No
             _log.error("the embedded database does not start again", error=str(error))
             stopping.wait(RESTART_EVERY_S)
             continue
+        if monotonic() - followed_at > RESTART_EVERY_S and (ended := views.ensure_running()) is not None:
+            followed_at = monotonic()
+            _log.error("the views are followed again", because=ended)
         if monotonic() - swept_at > SWEEP_EVERY_S:
             swept_at = monotonic()
             forget_refusals(database.dsn, settings.desk.refusal_keep_h)

@@ -1,4 +1,4 @@
-"""The read side and the API of one process: views followed, a pool to read them by, and the app on both."""
+"""The API of one process: a pool to read the views by, and the app on it. Another process keeps the views up."""
 
 import time
 from collections.abc import Iterator
@@ -13,10 +13,10 @@ from api.app import create_app
 from api.edge import App
 from api.services import Limits, Services, Unauthenticated
 from domain.commands import Caller
-from infra.bootstrap import Instance, reference_hash, views_of
+from infra.bootstrap import VIEWS, Instance, reference_hash
 from infra.catalogue import sectors
 from infra.tokens import InvalidToken, TokenReader
-from projections.follow import Follower
+from projections.lane import followed
 from projections.log import head
 from projections.projection import position_of
 
@@ -29,7 +29,7 @@ def open_web(instance: Instance) -> Iterator[App]:
 
 @contextmanager
 def open_services(instance: Instance) -> Iterator[Services]:
-    """The views followed, and all that the API needs of them and of the instance."""
+    """All that the API needs of the views and of the instance."""
     settings, dsn = instance.settings, instance.dsn
     storage, http = settings.storage, settings.http
     pool: ConnectionPool[Any] = ConnectionPool(
@@ -41,8 +41,6 @@ def open_services(instance: Instance) -> Iterator[Services]:
         check=ConnectionPool.check_connection,
         open=True,
     )
-    views = views_of(instance.reference_hash_of)
-    follower = Follower(dsn, views, page_events_max=settings.views.follow_events_max)
     try:
         head_at_start = instance.recorder.max_notification_id() or 0
         tokens = TokenReader(instance.keys.token.public_key(), clock_skew_s=settings.callers.clock_skew_s)
@@ -60,14 +58,14 @@ def open_services(instance: Instance) -> Iterator[Services]:
             region_of=lambda office: _one(pool, "SELECT region FROM view_catalogue.office WHERE office = %s", office),
             now=lambda: datetime.now(UTC),
             clock=settings.instance.clock,
-            lagging=lambda: _lagging(pool, [view.name for view in views], head_at_start) | _stopped(follower),
-            reached=lambda: _reached(pool, [view.name for view in views]),
+            lagging=lambda: _lagging(pool, head_at_start),
+            stopped=lambda: _stopped(pool),
+            reached=lambda: _reached(pool),
             sectors=[(sector.sector, sector.name_ar, sector.name_en) for sector in sectors()],
             queue_depth=instance.desk.waiting,
             limits=Limits(**{limit.name: getattr(http, limit.name) for limit in fields(Limits)}),
         )
     finally:
-        follower.close()
         pool.close()
 
 
@@ -91,19 +89,21 @@ def _one(pool: "ConnectionPool[Any]", query: str, asked: object) -> str | None:
     return row[0] if row is not None else None
 
 
-def _reached(pool: "ConnectionPool[Any]", views: list[str]) -> tuple[int, dict[str, int]]:
+def _reached(pool: "ConnectionPool[Any]") -> tuple[int, dict[str, int]]:
     with pool.connection() as connection:
-        return head(connection), {view: position_of(connection, view).position for view in views}
+        return head(connection), {view: position_of(connection, view).position for view in VIEWS}
 
 
-def _stopped(follower: Follower) -> dict[str, int]:
-    """A view that stands still is never ready again."""
-    failure = follower.failure
-    return {failure.view: 1} if failure is not None else {}
+def _stopped(pool: "ConnectionPool[Any]") -> dict[str, str]:
+    """Views that no process folds: it has ended and is not back yet, or has met a fact that cannot be folded."""
+    with pool.connection() as connection:
+        missing = sorted(set(VIEWS) - followed(connection, VIEWS))
+        positions = {view: position_of(connection, view).position for view in missing}
+    return {view: f"no process folds it; it stands at position {position}" for view, position in positions.items()}
 
 
-def _lagging(pool: "ConnectionPool[Any]", views: list[str], head: int) -> dict[str, int]:
+def _lagging(pool: "ConnectionPool[Any]", head: int) -> dict[str, int]:
     """Views that have not reached `head`, and by how many events."""
     with pool.connection() as connection:
-        positions = {view: position_of(connection, view).position for view in views}
+        positions = {view: position_of(connection, view).position for view in VIEWS}
     return {view: head - position for view, position in positions.items() if position < head}

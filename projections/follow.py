@@ -54,6 +54,11 @@ class Follower:
         """The first view that stands still, if one does: the others go on, but this process is not ready any more."""
         return next(iter(self._failures.values()), None)
 
+    @property
+    def has_ended(self) -> bool:
+        """Closed, or by a fault of ours: nothing is folded here any more."""
+        return not self._thread.is_alive()
+
     def wait(self, timeout_s: float) -> bool:
         """Until a view stands still or the follower is closed."""
         return self._failed.wait(timeout_s)

@@ -1,8 +1,11 @@
 """One view being followed: its session, the lock by which one process of several folds it, its position."""
 
+from collections.abc import Collection
 from time import monotonic
 
 import structlog
+from psycopg import Connection
+from psycopg.rows import TupleRow
 
 from projections.log import Page
 from projections.projection import Projection
@@ -12,6 +15,22 @@ _log = structlog.get_logger("follow")
 
 #: How often a process that stands by asks for a view's lock: the other's end is noticed within this time.
 STANDBY_S = 0.25
+
+
+#: Held by the session that folds the view `name`, for as long as it does.
+_LOCK = "hashtextextended('mawid follows ' || name, 0)"
+
+
+def followed(connection: Connection[TupleRow], views: Collection[str]) -> set[str]:
+    """Those of the views that a session of some living process folds. On the primary: a replica sees no locks."""
+    query = f"""
+        SELECT name FROM unnest(%s::text[]) AS name
+        WHERE EXISTS (SELECT FROM pg_locks
+                      WHERE locktype = 'advisory' AND granted AND objsubid = 1
+                        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                        AND (classid::bigint << 32 | objid::bigint) = {_LOCK})
+    """
+    return {name for (name,) in connection.execute(query, (list(views),))}
 
 
 class FoldFailed(Exception):
@@ -41,9 +60,8 @@ class Lane:
         if self.is_held or monotonic() - self._asked_at < STANDBY_S:
             return self.is_held
         self._asked_at = monotonic()
-        row = self._cursor.execute(
-            "SELECT pg_try_advisory_lock(hashtextextended('mawid follows ' || %s, 0))", (self.view.name,)
-        ).fetchone()
+        query = f"SELECT pg_try_advisory_lock({_LOCK}) FROM (SELECT %s::text AS name) AS view"
+        row = self._cursor.execute(query, (self.view.name,)).fetchone()
         if row is not None and row[0]:
             self._begin()
         return self.is_held

@@ -51,7 +51,8 @@ def import_(file: Path | None, clinic: Path | None) -> None:
             lines = import_clinic(instance, clinic, on_progress=progress).lines()
         else:
             assert file is not None
-            lines = import_lines(instance, file, on_progress=progress).lines()
+            with following(instance.settings, instance.dsn):  # a line may name a booking by its reference
+                lines = import_lines(instance, file, on_progress=progress).lines()
     for line in lines:
         click.echo(line)
 

@@ -2,14 +2,12 @@
 
 import click
 
-from infra.bootstrap import views_for
+from infra.bootstrap import VIEWS, views_for
 from infra.cli.failures import Failure
 from infra.cli.opening import opened_database
 from infra.migrate import migrate
 from projections.follow import Follower
 from projections.rebuild import rebuild as rebuild_view
-
-VIEWS = ("availability", "bookings", "catalogue", "milestones", "totals")
 
 
 @click.command()

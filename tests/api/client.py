@@ -16,9 +16,10 @@ from domain import commands
 from domain.calendar import RIYADH
 from domain.identifiers import make_number, parse_number
 from infra import tokens
-from infra.bootstrap import OPERATOR, open_instance
+from infra.bootstrap import OPERATOR, open_instance, views_of
 from infra.settings import Settings
 from infra.web import open_web
+from projections.follow import Follower
 
 #: A Saturday morning, and the first start of the Monday after it. Thursday and Friday are the weekend of 2011.
 ADVANCE = datetime(2011, 1, 1, 9, tzinfo=RIYADH)
@@ -47,6 +48,8 @@ class Api:
     def __init__(self, settings: Settings, parts: ExitStack) -> None:
         self.settings = settings
         self.instance = parts.enter_context(open_instance(settings, settings.storage.database_url))
+        views = views_of(self.instance.reference_hash_of)
+        self.follower = parts.enter_context(Follower(settings.storage.database_url, views))
         self.app = parts.enter_context(open_web(self.instance))
         self._runner = parts.enter_context(asyncio.Runner())
         self.operator = self.token("operator")

@@ -305,6 +305,13 @@ def test_figures_count_requests_by_route_and_problems_by_name():
     assert "mawid_desk_queue_commands 0.0" in figures
 
 
+def test_ready_says_which_views_are_stopped_however_far_they_are():
+    stopped = App(stopped=lambda: {"bookings": "no process folds it"}).call("GET", "/health/ready")
+
+    assert stopped.status_code == 503
+    assert stopped.json() == {"status": "stopped", "lagging": {}, "stopped": {"bookings": "no process folds it"}}
+
+
 def test_ready_says_which_views_are_behind():
     behind = App(lagging=lambda: {"bookings": 12}).call("GET", "/health/ready")
 

@@ -1,9 +1,11 @@
 import re
+import time
 
 import psycopg
 import pytest
 
 from api.metrics import Metrics
+from infra.bootstrap import VIEWS
 
 
 def test_a_process_that_answers_is_live(api):
@@ -19,6 +21,20 @@ def test_it_is_ready_when_the_views_have_reached_the_head_seen_at_start(open_api
     response = api.get("/health/ready")
 
     assert (response.status_code, response.json()) == (200, {"status": "ready"})
+
+
+def test_it_is_not_ready_while_no_process_folds_the_views_however_far_they_are(open_api):
+    api = open_api()
+    api.get("/v1/services", headers={"Mawid-At-Least": str(api.head())})
+    until = time.monotonic() + 20
+
+    api.follower.close()
+    while len((told := api.get("/health/ready")).json().get("stopped", ())) < len(VIEWS):
+        assert time.monotonic() < until  # a session ends a moment after it is left
+
+    assert (told.status_code, told.json()["lagging"]) == (503, {})
+    assert told.json()["stopped"].keys() == set(VIEWS)
+    assert str(api.head()) in told.json()["stopped"]["totals"]
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/metrics", "/openapi.json", "/docs"])

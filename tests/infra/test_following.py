@@ -5,11 +5,14 @@ import psutil
 import psycopg
 import pytest
 
-from infra.bootstrap import open_instance
+from infra.bootstrap import open_instance, views_for
 from infra.following import FollowingStopped, following
 from infra.settings import Settings
 from infra.simulate import simulate
+from projections.log import head
 from projections.milestones import ladder
+from projections.projection import position_of, wait_for
+from projections.rebuild import self_check
 
 WAIT_S = 20
 
@@ -38,6 +41,27 @@ def test_a_view_that_cannot_go_on_is_told(settings, database_url):
 
     with following(settings, database_url) as views, pytest.raises(FollowingStopped, match="position 1"):
         views.catch_up(WAIT_S)
+
+
+@pytest.mark.faults
+def test_a_process_killed_in_the_middle_is_started_again_and_loses_and_doubles_nothing(database_url, tmp_path):
+    environ = {"MAWID_DATABASE_URL": database_url, "MAWID_DATA_DIR": str(tmp_path), "MAWID_FOLLOW_EVENTS_MAX": "10"}
+    settings, positions = Settings.load(environ), [0]
+    with following(settings, database_url) as views, open_instance(settings, database_url) as instance:
+        for bookings in (100, 200, 300):
+            simulate(instance, bookings=bookings, seed=1)
+            with psycopg.connect(database_url, autocommit=True) as connection:
+                assert wait_for(connection, ["totals"], positions[-1] + 1, WAIT_S)
+                psutil.Process(views.pid).kill()
+                while (ended := views.ensure_running()) is None:
+                    pass
+                assert "exit code -9" in ended
+                positions.append(position_of(connection, "totals").position)
+                assert positions[-1] < head(connection)
+        views.catch_up()
+
+        assert positions == sorted(set(positions))
+        assert all(checked.equal for checked in self_check(database_url, views_for(settings, database_url)))
 
 
 def test_the_process_that_follows_ends_with_the_one_that_started_it(settings, database_url, root):

@@ -42,9 +42,12 @@ class Served:
 
     def is_ready(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/health/ready", timeout=2).status_code == 200
+            return self.readiness().status_code == 200
         except httpx.TransportError:
             return False
+
+    def readiness(self) -> httpx.Response:
+        return httpx.get(f"{self.url}/health/ready", timeout=2)
 
     def token(self, role: str, **scope: str) -> str:
         options = [part for name, value in scope.items() for part in (f"--{name}", value)]
@@ -55,10 +58,16 @@ class Served:
 
     def kill_a_worker(self) -> int:
         """As the kernel's out-of-memory killer would: the worker, not its parent."""
-        workers = psutil.Process(self.process.pid).children()
-        victim = next(child for child in workers if "postgres" not in child.name())
+        victim = next(child for child in self._children() if not {"postgres", "-c"} & {child.name(), *child.cmdline()})
         victim.kill()
         return victim.pid
+
+    def following(self) -> list[psutil.Process]:
+        """The processes that fold the views."""
+        return [child for child in self._children() if "spawn_main" in " ".join(child.cmdline())]
+
+    def _children(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children()
 
     def stop(self) -> int:
         if self.process.poll() is None:

@@ -8,15 +8,11 @@ import pytest
 from psycopg import Connection
 
 from domain.events import Fact
+from infra.bootstrap import views_of
 from infra.recorder import FactMapper, Factory, LogRecorder
-from projections.availability import Availability
-from projections.bookings import Bookings
-from projections.catalogue import Catalogue
 from projections.follow import Follower
-from projections.milestones import Milestones
 from projections.projection import Projection
 from projections.storage import as_of, create, live_schema, place
-from projections.totals import Totals
 from tests.projections.story import Facts, pages
 
 Folded = Callable[..., Any]
@@ -27,7 +23,7 @@ def reference_hash(booking: str) -> bytes:
 
 
 def every_view() -> list[Projection]:
-    return [Availability(), Bookings(reference_hash), Catalogue(), Milestones(), Totals()]
+    return list(views_of(reference_hash))
 
 
 @pytest.fixture
