@@ -27,6 +27,7 @@ from infra.following import Following, following
 from infra.migrate import migrate
 from infra.postgres import Database, DatabaseUnavailable
 from infra.settings import PREFIX, Settings
+from infra.sweep import Sweep
 from infra.turn import forget_refusals
 from infra.web import open_web
 
@@ -34,7 +35,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-SWEEP_EVERY_S = 3_600
+FORGET_EVERY_S = 3_600
 RESTART_EVERY_S = 2
 #: The desk's thread wants the interpreter back after each answer of the database. While the event loop is busy it would
 #: wait 5 ms with Python's default, several times the batch itself: bookings over HTTP rose 2.5-fold with this.
@@ -70,15 +71,20 @@ def serve(settings: Settings, database: Database, *, workers: int | None = None)
         websockets=False,
         log_level=LogLevels.warning,
     )
-    with following(settings, database.dsn) as views:
-        stopping = Event()
-        watch = Thread(target=_keep_running, args=(settings, database, views, stopping), name="watch", daemon=True)
-        watch.start()
+    with ExitStack() as parts:
+        views, stopping = parts.enter_context(following(settings, database.dsn)), Event()
+        threads = [Thread(target=_keep_running, args=(settings, database, views, stopping), name="watch", daemon=True)]
+        if settings.instance.clock == "system":
+            instance = parts.enter_context(open_instance(settings, database.dsn))
+            threads.append(Thread(target=Sweep(instance).run, args=(stopping,), name="sweep", daemon=True))
+        for thread in threads:
+            thread.start()
         try:
             server.serve()
         finally:
             stopping.set()
-            watch.join()
+            for thread in threads:
+                thread.join()
 
 
 class PortInUse(Exception):
@@ -110,8 +116,8 @@ def web_links(settings: Settings) -> list[str]:
 
 
 def _keep_running(settings: Settings, database: Database, views: Following, stopping: Event) -> None:
-    """The parent's own work: database and views up, and what is kept for a day only swept once an hour."""
-    swept_at = followed_at = 0.0
+    """The parent's own work: database and views kept up, and once an hour the refusals forgotten that had their day."""
+    forgot_at = followed_at = 0.0
     while not stopping.wait(0.2):
         try:
             if database.ensure_running():
@@ -123,8 +129,8 @@ def _keep_running(settings: Settings, database: Database, views: Following, stop
         if monotonic() - followed_at > RESTART_EVERY_S and (ended := views.ensure_running()) is not None:
             followed_at = monotonic()
             _log.error("the views are followed again", because=ended)
-        if monotonic() - swept_at > SWEEP_EVERY_S:
-            swept_at = monotonic()
+        if monotonic() - forgot_at > FORGET_EVERY_S:
+            forgot_at = monotonic()
             forget_refusals(database.dsn, settings.desk.refusal_keep_h)
 
 

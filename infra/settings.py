@@ -141,6 +141,13 @@ class Desk:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Sweep:
+    sweep_every_s: Annotated[int, LIMIT, "between two sweeps of what the clock has decided"] = 2
+    sweep_back_days_max: Annotated[int, LIMIT, "how far back a sweep looks; older history is left as it is"] = 30
+    sweep_office_days_max: Annotated[int, LIMIT, "office-days settled in one sweep"] = 100
+
+
+@dataclass(frozen=True, kw_only=True)
 class Views:
     follow_events_max: Annotated[int, LIMIT, "events a view folds in one transaction"] = 5_000
 
@@ -184,6 +191,7 @@ class Settings:
     storage: Storage
     keys: Keys
     desk: Desk
+    sweep: Sweep
     views: Views
     http: Http
     callers: Callers
