@@ -7,24 +7,29 @@ from typing import Any
 
 from domain.calendar import RIYADH, hijri
 from domain.commands import BookGroup, Command
-from domain.events import BookingCancelled, BookingEvent, BookingMovedIn, Fact, OutcomeRecorded, SlotBooked
+from domain.events import (
+    BookingCancelled,
+    BookingDisplacedOut,
+    BookingEvent,
+    BookingMovedOut,
+    CheckedIn,
+    CustomerCalled,
+    Fact,
+    OutcomeCorrected,
+    OutcomeRecorded,
+    WalkedIn,
+)
 
 
 def answer(command: Command, facts: Iterable[Fact]) -> dict[str, Any]:
     states = [
         booking_state(fact.booking, fact.event)
         for fact in facts
-        if fact.booking is not None and isinstance(fact.event, SlotBooked | BookingMovedIn | BookingCancelled)
+        if fact.booking is not None
+        and isinstance(fact.event, BookingEvent)
+        and not isinstance(fact.event, BookingMovedOut | BookingDisplacedOut)  # where it stands is in the next fact
     ]
-    outcomes = [fact for fact in facts if isinstance(fact.event, OutcomeRecorded)]
-    if isinstance(command, BookGroup):
-        return {"bookings": states}
-    if outcomes:
-        last = outcomes[-1]
-        assert last.booking is not None
-        assert isinstance(last.event, OutcomeRecorded)
-        return booking_state(last.booking, last.event)
-    return states[-1]
+    return {"bookings": states} if isinstance(command, BookGroup) else states[-1]
 
 
 def booking_state(booking: str, event: BookingEvent) -> dict[str, Any]:
@@ -33,6 +38,8 @@ def booking_state(booking: str, event: BookingEvent) -> dict[str, Any]:
     state |= {"channel": event.channel, "reschedules": event.reschedules}
     if isinstance(event, BookingCancelled):
         state["late"] = event.late
+    elif isinstance(event, CustomerCalled):
+        state["waited_s"] = event.waited_s
     return state
 
 
@@ -40,7 +47,9 @@ def status_after(event: BookingEvent) -> str:
     match event:
         case BookingCancelled():
             return "cancelled"
-        case OutcomeRecorded(outcome=outcome):
+        case WalkedIn() | CheckedIn() | CustomerCalled():
+            return "checked_in"
+        case OutcomeRecorded(outcome=outcome) | OutcomeCorrected(outcome=outcome):
             return outcome
     return "confirmed"
 

@@ -12,6 +12,7 @@ from domain.events import (
     BookingMovedIn,
     BookingMovedOut,
     CheckedIn,
+    CustomerCalled,
     Event,
     Fact,
     GuardianAppointed,
@@ -53,6 +54,7 @@ class Booking:
         "minutes",
         "offer",
         "office",
+        "outcome_at",
         "person",
         "reschedules",
         "section",
@@ -80,6 +82,7 @@ class Booking:
         self.is_walk_in = False
         self.checked_in_at: datetime | None = None
         self.called_at: datetime | None = None
+        self.outcome_at: datetime | None = None  # when it was first recorded, whatever was corrected since
         self.hold: PlaceHeld | None = None  # what it began as; with `has_place` a fact has not ended it yet
         self.joined: WaitingListJoined | None = None  # a waiting list, with this id as the entry's
         self.offer: PlaceOffered | None = None  # the last one
@@ -125,9 +128,13 @@ class Booking:
                 self.has_place = True
             case CheckedIn():
                 self.status, self.checked_in_at = "checked_in", fact.at
+            case CustomerCalled():
+                self.called_at = fact.at
             case BookingCancelled():
                 self.status = "cancelled"
-            case OutcomeRecorded(outcome=outcome) | OutcomeCorrected(outcome=outcome):
+            case OutcomeRecorded(outcome=outcome):
+                self.status, self.outcome_at = outcome, fact.at
+            case OutcomeCorrected(outcome=outcome):
                 self.status = outcome
         self.office = event.office
         self.starts_at = event.starts_at

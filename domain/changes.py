@@ -1,18 +1,17 @@
-"""What becomes of a booking: moved, cancelled, an outcome. A move gives up its own places before it takes new ones."""
+"""What becomes of a booking before its day: moved, cancelled. A move gives up its places before it takes new ones."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
 from domain import eligibility, offers
 from domain.booking import Booking
-from domain.commands import Caller, Cancel, RecordOutcome, Reschedule
+from domain.commands import Caller, Cancel, CheckIn, CorrectOutcome, RecordOutcome, Reschedule
 from domain.decision import Decision
 from domain.eligibility import wall
 from domain.errors import (
     AlreadyCancelled,
     AlreadyCheckedIn,
     InvalidRequest,
-    NoShowTooEarly,
     NotFound,
     RescheduleLimit,
     TooLateToCancel,
@@ -20,10 +19,11 @@ from domain.errors import (
 )
 from domain.events import BookingCancelled, BookingMovedIn, BookingMovedOut, SlotReleased
 from domain.identifiers import slot_stream
-from domain.outcomes import add_outcome
 from domain.reservations import free_slots, occupy
 from domain.slot import SLOT, Slot, starts_of
 from domain.state import Needs, State
+
+OfBooking = Cancel | Reschedule | CheckIn | RecordOutcome | CorrectOutcome
 
 
 def needs_of_move(command: Reschedule, state: State) -> Needs:
@@ -37,7 +37,7 @@ def needs_of_move(command: Reschedule, state: State) -> Needs:
     return needs
 
 
-def needs_of_booking(command: Cancel | Reschedule | RecordOutcome, state: State) -> Needs:
+def needs_of_booking(command: Cancel | Reschedule, state: State) -> Needs:
     needs = Needs(bookings={command.booking})
     if command.caller.lookup is not None:
         needs.lookups.add(command.caller.lookup)
@@ -130,16 +130,16 @@ def cancel(command: Cancel, state: State, decision: Decision) -> None:
         decision.note(booking.person, booking.booking, command.reason)
 
 
-def record_outcome(command: RecordOutcome, state: State, decision: Decision) -> None:
-    booking = _confirmed(command, state)
-    earliest = booking.starts_at + state.policy.no_show_after
-    if command.outcome == "no_show" and command.at < earliest:
-        raise NoShowTooEarly(booking.booking, wall(earliest))
-    add_outcome(decision, booking, command.outcome, command.caller.by, command.at)
+def _confirmed(command: Cancel | Reschedule, state: State) -> Booking:
+    booking = standing(command, state)
+    if booking.status != "confirmed":
+        assert booking.status is not None
+        raise AlreadyCheckedIn(booking.booking, booking.status)
+    return booking
 
 
-def _confirmed(command: Cancel | Reschedule | RecordOutcome, state: State) -> Booking:
-    """The booking, if the caller may act on it and it still can be acted on."""
+def standing(command: OfBooking, state: State) -> Booking:
+    """The booking, if it is the caller's to act on and has not been cancelled."""
     booking = state.bookings[command.booking]
     if booking.status is None or not may_act_on(command.caller, booking, state):
         raise NotFound
@@ -147,8 +147,6 @@ def _confirmed(command: Cancel | Reschedule | RecordOutcome, state: State) -> Bo
         raise InvalidRequest("at", f"is earlier than the booking's last fact, {wall(booking.last_at)}")
     if booking.status == "cancelled":
         raise AlreadyCancelled(booking.booking)
-    if booking.status != "confirmed":
-        raise AlreadyCheckedIn(booking.booking, booking.status)
     return booking
 
 

@@ -3,15 +3,18 @@
 from collections.abc import Callable
 from typing import Any
 
-from domain import changes, due, history_import, holds, publication, reservations, sweep, waiting
+from domain import changes, due, history_import, holds, publication, reservations, sweep, visits, waiting
 from domain.commands import (
     AcceptOffer,
     AnnounceLiveDate,
     AssignCounters,
     Book,
     BookGroup,
+    CallNext,
     Cancel,
+    CheckIn,
     Command,
+    CorrectOutcome,
     ImportVisit,
     JoinWaitingList,
     LeaveWaitingList,
@@ -24,6 +27,7 @@ from domain.commands import (
     ReleaseHold,
     Reschedule,
     SettleDay,
+    WalkIn,
 )
 from domain.decision import Decision
 from domain.events import Fact
@@ -40,7 +44,11 @@ _RULES: dict[type[Command], tuple[Callable[[Any, State], Needs], Callable[[Any, 
     LeaveWaitingList: (waiting.needs_of_entry, waiting.leave),
     SettleDay: (sweep.needs_of_settling, sweep.settle_day),
     Cancel: (changes.needs_of_booking, changes.cancel),
-    RecordOutcome: (changes.needs_of_booking, changes.record_outcome),
+    WalkIn: (visits.needs_of_walk_in, visits.walk_in),
+    CheckIn: (visits.needs_of_visit, visits.check_in),
+    CallNext: (visits.needs_of_call, visits.call_next),
+    RecordOutcome: (visits.needs_of_visit, visits.record_outcome),
+    CorrectOutcome: (visits.needs_of_visit, visits.correct_outcome),
     ImportVisit: (history_import.needs_of_visit, history_import.import_visit),
     RegisterRegion: (publication.needs_of_region, publication.register_region),
     RegisterService: (publication.needs_of_service, publication.register_service),

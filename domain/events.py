@@ -332,6 +332,7 @@ class OutcomeCorrected(BookingEvent, kw_only=True):
     TOPIC = "OutcomeCorrected.v1"
     outcome: str  # served, not_completed or no_show
     corrected: str  # what had been recorded
+    outcome_at: datetime  # when the first outcome was recorded: the day its counts stand under
 
 
 # -- a person ----------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from datetime import datetime
 from domain import eligibility, offers
 from domain.booking import Person
 from domain.calendar import slot_date
-from domain.commands import Book, BookGroup
+from domain.commands import Book, BookGroup, WalkIn
 from domain.decision import Decision
 from domain.eligibility import wall
 from domain.errors import HoldExpired, InvalidRequest, Refused, SlotClosed, SlotInThePast
@@ -28,11 +28,11 @@ def needs_of_book(command: Book, state: State) -> Needs:
         needs.bookings.add(command.hold)
     who = state.persons.get(state.people.get(command.beneficiary.lookup) or "")
     if who is not None and who.waiting:
-        _line_of(needs, state, who, command.service)
+        line_of(needs, state, who, command.service)
     return needs
 
 
-def _line_of(needs: Needs, state: State, who: Person, service: str) -> None:
+def line_of(needs: Needs, state: State, who: Person, service: str) -> None:
     """Whoever books leaves the line for that service, and what they were offered goes to the next."""
     for entry, joined in who.waiting.items():
         if joined.service == service:
@@ -97,7 +97,7 @@ def book(command: Book, state: State, decision: Decision) -> None:
     decision.record(slots[0], booked, person=person, booking=booking)
     occupy(decision, slots[1:], by=booked.by, office=command.office, starts_at=starts_at, booking=booking)
     if who.waiting:
-        _leave_line(decision, who, command)
+        leave_line(decision, who, command)
 
 
 def book_group(command: BookGroup, state: State, decision: Decision) -> None:
@@ -131,7 +131,7 @@ def _hold(command: Book, state: State, who: Person) -> PlaceHeld:
     return kept.hold
 
 
-def _leave_line(decision: Decision, who: Person, command: Book) -> None:
+def leave_line(decision: Decision, who: Person, command: Book | WalkIn) -> None:
     for entry, joined in list(who.waiting.items()):
         if joined.service == command.service:
             waiting = decision.state.waiting_list(joined.office).entries[entry]

@@ -68,7 +68,8 @@ ON_DISK = {
     "CustomerCalled.v1": b'{"by":"staff@CA-TB-01","office":"CA-TB-01","starts_at":"2011-02-05T09:00:00+03:00",'
     b'"service":"SV-CA-02","minutes":15,"channel":"portal","waited_s":300}',
     "OutcomeCorrected.v1": b'{"by":"staff@CA-TB-01","office":"CA-TB-01","starts_at":"2011-02-05T09:00:00+03:00",'
-    b'"service":"SV-CA-02","minutes":15,"channel":"portal","outcome":"served","corrected":"no_show"}',
+    b'"service":"SV-CA-02","minutes":15,"channel":"portal","outcome":"served","corrected":"no_show",'
+    b'"outcome_at":"2011-02-05T09:20:00+03:00"}',
     "PersonCorrected.v1": b'{"by":"staff@CA-TB-01","corrected":["number"],"kind":"citizen"}',
     "GuardianAppointed.v1": b'{"by":"staff@CA-TB-01","guardian":"P7M4K","until":"2012-01-01"}',
     "PolicyAdopted.v1": b'{"by":"operator","version":2,"since":"2011-03-01","rules":{"horizon_days":60}}',
