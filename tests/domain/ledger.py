@@ -1,0 +1,212 @@
+"""An independent book-keeping of the log, for tests: it knows facts by their names and fields on disk, and no rule of
+the domain's. What it counts has to agree with what the domain decided, after each step.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from domain.events import Fact
+
+SLOT = timedelta(minutes=15)
+OFFER_LEAD = timedelta(minutes=60)
+ELECTRONIC = {"portal", "kiosk", "sms"}
+FREEING = {"BookingCancelled", "BookingMovedOut", "SlotReleased", "PlaceReturned", "HoldReleased", "HoldExpired"}
+
+
+class Disagreement(AssertionError):
+    pass
+
+
+@dataclass
+class SlotLine:
+    capacity: int = 0
+    is_open: bool = False
+    places: set[str] = field(default_factory=set)
+    claims: dict[str, datetime] = field(default_factory=dict)
+
+    def taken(self, at: datetime) -> int:
+        return len(self.places) + sum(until > at for until in self.claims.values())
+
+
+@dataclass
+class BookingLine:
+    person: str
+    service: str
+    starts_at: datetime
+    ends_at: datetime
+    status: str = "confirmed"
+
+
+@dataclass
+class EntryLine:
+    person: str
+    office: str
+    service: str
+    minutes: int
+    since: date
+    until: date
+    offer: str | None = None  # the offered start
+
+
+class Ledger:
+    def __init__(self) -> None:
+        self.slots: dict[str, SlotLine] = {}
+        self.bookings: dict[str, BookingLine] = {}
+        self.no_shows: dict[str, dict[str, tuple[str, datetime]]] = {}  # person → booking → service, start
+        self.line: dict[str, EntryLine] = {}
+        self.left: set[str] = set()
+        self.counts: Counter[str] = Counter()
+        self.versions: dict[str, int] = {}
+
+    def enter(self, fact: Fact) -> None:
+        name = type(fact.event).TOPIC.removesuffix(".v1")
+        told: dict[str, Any] = msgspec.structs.asdict(fact.event)
+        version = self.versions.get(fact.originator_id, 0) + 1
+        if fact.originator_version != version:
+            raise Disagreement(f"{fact.originator_id} goes from version {version - 1} to {fact.originator_version}")
+        self.versions[fact.originator_id] = version
+        if fact.originator_id.startswith("slot/"):
+            self._enter_slot(name, fact, told)
+        self._enter_line(name, fact, told)
+        self._enter_booking(name, fact, told)
+
+    # -- slots ---------------------------------------------------------------------------------------------------------
+
+    def _enter_slot(self, name: str, fact: Fact, told: dict[str, Any]) -> None:
+        slot = self.slots.setdefault(fact.originator_id, SlotLine())
+        tag = fact.booking or ""
+        match name:
+            case "SlotOpened":
+                slot.capacity, slot.is_open = told["capacity"], True
+            case "SlotResized":
+                slot.capacity = told["capacity"]
+            case "SlotWithdrawn":
+                slot.capacity, slot.is_open = 0, False
+            case "SlotBooked" | "SlotOccupied" | "BookingMovedIn" | "BookingDisplacedIn" | "WalkedIn":
+                if tag in slot.places:
+                    raise Disagreement(f"{tag} took a second place at {fact.originator_id}")
+                slot.claims.pop(tag, None)
+                slot.places.add(tag)
+                if slot.taken(fact.at) > slot.capacity or not slot.is_open:
+                    raise Disagreement(f"{fact.originator_id} holds {slot.taken(fact.at)} of {slot.capacity}: {name}")
+            case "PlaceHeld" | "PlaceClaimed":
+                slot.claims[tag] = told.get("expires_at") or told["until"]
+                if slot.taken(fact.at) > slot.capacity or not slot.is_open:
+                    raise Disagreement(f"{fact.originator_id} keeps {slot.taken(fact.at)} of {slot.capacity}: {name}")
+            case "BookingCancelled" | "SlotReleased" | "BookingMovedOut" | "BookingDisplacedOut":
+                slot.places.discard(tag)
+            case "PlaceReturned" | "HoldReleased" | "HoldExpired":
+                slot.claims.pop(tag, None)
+
+    def over_capacity(self, streams: set[str], at: datetime) -> list[str]:
+        """Those of the slots that hold more than they have; a closure withdraws a slot only once it is empty."""
+        touched = {stream: slot for stream in streams if (slot := self.slots.get(stream)) is not None}
+        return [stream for stream, slot in touched.items() if slot.is_open and slot.taken(at) > slot.capacity]
+
+    # -- the line ------------------------------------------------------------------------------------------------------
+
+    def _enter_line(self, name: str, fact: Fact, told: dict[str, Any]) -> None:
+        entry = fact.booking or ""
+        match name:
+            case "WaitingListJoined":
+                window = told["since"], told["until"]
+                self.line[entry] = EntryLine(
+                    fact.person or "", told["office"], told["service"], told["minutes"], *window
+                )
+            case "PlaceOffered":
+                waiting = self.line[entry]
+                if waiting.offer is not None:
+                    raise Disagreement(f"{entry} is offered two places")
+                if not waiting.since <= told["starts_at"].date() <= waiting.until:
+                    raise Disagreement(f"{entry} is offered a day outside its window")
+                waiting.offer = told["starts_at"].isoformat()
+                before = [
+                    other
+                    for other, line in self.line.items()
+                    if line.offer is None and self._could_take(line, told["office"], told["starts_at"], fact.at)
+                ]
+                if before and list(self.line).index(before[0]) < list(self.line).index(entry):
+                    raise Disagreement(f"{entry} is offered what {before[0]} stood before them for")
+            case "WaitingListLeft":
+                del self.line[entry]
+                self.left.add(entry)
+
+    def _could_take(self, line: EntryLine, office: str, starts_at: datetime, at: datetime) -> bool:
+        """Whether a waiting entry of one slot's length could be offered this start now."""
+        if line.office != office or line.minutes != 15 or starts_at - OFFER_LEAD <= at:
+            return False
+        slot = self.slots[f"slot/{office}@{starts_at:%Y-%m-%dT%H:%M}"]
+        return line.since <= starts_at.date() <= line.until and slot.is_open and slot.taken(at) < slot.capacity
+
+    def passed_over(self, freed: set[tuple[str, datetime]], at: datetime) -> list[str]:
+        """Entries in line that a place just freed could have been offered to, and was not."""
+        return [
+            entry
+            for entry, line in self.line.items()
+            if line.offer is None and any(self._could_take(line, office, start, at) for office, start in freed)
+        ]
+
+    # -- bookings and persons ------------------------------------------------------------------------------------------
+
+    def _enter_booking(self, name: str, fact: Fact, told: dict[str, Any]) -> None:
+        tag, person = fact.booking or "", fact.person or ""
+        match name:
+            case "SlotBooked" | "WalkedIn":
+                self._refuse_unless_allowed(fact, told)
+                starts_at = told["starts_at"]
+                ends_at = starts_at + timedelta(minutes=told["minutes"])
+                status = "confirmed" if name == "SlotBooked" else "checked_in"
+                self.bookings[tag] = BookingLine(person, told["service"], starts_at, ends_at, status)
+                self.counts["made"] += 1
+                self.counts["running"] += name == "SlotBooked" and told["channel"] in ELECTRONIC
+            case "BookingMovedIn" | "BookingDisplacedIn":
+                booking = self.bookings[tag]
+                booking.starts_at = told["starts_at"]
+                booking.ends_at = told["starts_at"] + timedelta(minutes=told["minutes"])
+                self.counts["rescheduled"] += name == "BookingMovedIn"
+            case "BookingCancelled":
+                self.bookings[tag].status = "cancelled"
+                self.counts["cancelled"] += 1
+            case "CheckedIn":
+                self.bookings[tag].status = "checked_in"
+            case "OutcomeRecorded" | "OutcomeCorrected":
+                booking = self.bookings[tag]
+                if name == "OutcomeCorrected":
+                    self.counts[booking.status] -= 1
+                booking.status = told["outcome"]
+                self.counts[told["outcome"]] += 1
+                missed = self.no_shows.setdefault(person, {})
+                missed.pop(tag, None)
+                if told["outcome"] == "no_show":
+                    missed[tag] = booking.service, told["starts_at"]
+
+    def active(self, person: str, at: datetime) -> list[BookingLine]:
+        return [
+            line
+            for line in self.bookings.values()
+            if line.person == person and line.status in {"confirmed", "checked_in"} and line.ends_at > at
+        ]
+
+    def bars(self, person: str, service: str, at: datetime) -> bool:
+        """POL-09, POL-10, told by dates alone."""
+        missed = [(barred, start) for barred, start in self.no_shows.get(person, {}).values() if start <= at]
+        today = at.date()
+        for barred, start in missed:
+            if barred == service and start.date() < today <= start.date() + timedelta(days=15):
+                return True
+        recent = [start.date() for _, start in missed if start > at - timedelta(days=180)]
+        return len(recent) >= 3 and max(recent) < today <= max(recent) + timedelta(days=30)
+
+    def _refuse_unless_allowed(self, fact: Fact, told: dict[str, Any]) -> None:
+        person, at = fact.person or "", fact.at
+        active = self.active(person, at)
+        if any(line.service == told["service"] for line in active):
+            raise Disagreement(f"{person} has two active bookings for {told['service']}")
+        if len(active) >= 3:
+            raise Disagreement(f"{person} has more than three active bookings")
+        if self.bars(person, told["service"], at):
+            raise Disagreement(f"{person} is barred from {told['service']} and booked it")
