@@ -1,8 +1,5 @@
 """A policy is adopted: a fact that later decisions are made under. Decisions already made stay as they are."""
 
-from datetime import datetime, time
-
-from domain.calendar import RIYADH
 from domain.commands import AdoptPolicy
 from domain.decision import Decision
 from domain.errors import InvalidRequest
@@ -23,9 +20,9 @@ def adopt(command: AdoptPolicy, state: State, decision: Decision) -> None:
     except InvalidRule as invalid:
         raise InvalidRequest(f"rules.{'.'.join(invalid.path)}", invalid.problem) from invalid
     policies, rules = state.policies, rules_of(policy_of(command.rules))
-    holding = policies.at(datetime.combine(command.since, time(), RIYADH))
-    version = holding.version
-    if rules_of(holding) != rules:
+    holding = policies.on(command.since)
+    version, is_new = holding.version, rules_of(holding) != rules
+    if is_new:
         version = policies.version + 2
         adopted = PolicyAdopted(
             by=command.caller.by,
@@ -35,4 +32,4 @@ def adopt(command: AdoptPolicy, state: State, decision: Decision) -> None:
             rules=rules,
         )
         decision.record(policies, adopted)
-    decision.said = {"version": version, "from": command.since.isoformat()}
+    decision.said = {"version": version, "from": command.since.isoformat(), "is_new": is_new}

@@ -1,6 +1,6 @@
 """The policies that were adopted, one after the other: which of them holds at an instant. Version 1 is built in."""
 
-from datetime import datetime, time
+from datetime import date, datetime, time
 
 from domain.calendar import RIYADH
 from domain.events import Fact, PolicyAdopted
@@ -26,6 +26,10 @@ class Policies:
                 return policy
         return BUILT_IN
 
+    def on(self, day: date) -> Policy:
+        """From 00:00 of `day` on the offices' clock."""
+        return self.at(_midnight(day))
+
     def of_version(self, version: int) -> Policy:
         return self._adopted[version - 2][1] if version > 1 else BUILT_IN
 
@@ -35,4 +39,8 @@ class Policies:
             case PolicyAdopted(version=version, since=since, rules=rules):
                 policy = policy_of(rules, version=version, since=since)
                 self.limit_shares |= any(channel.has_share for channel in policy.channels.values())
-                self._adopted.append((datetime.combine(since, time(), RIYADH), policy))
+                self._adopted.append((_midnight(since), policy))
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), RIYADH)

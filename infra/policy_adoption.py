@@ -25,4 +25,6 @@ def adopt_policies(instance: Instance, policies: Sequence[DatedRules], at: datet
     for receipt in [future.result() for future in futures]:
         if receipt.answer is None:
             raise RuntimeError(f"the policy file does not fit: {receipt.refusal}")
-        _log.info("policy", **receipt.answer)
+        if receipt.answer["is_new"]:
+            version, since = receipt.answer["version"], receipt.answer["from"]
+            _log.info("a policy is adopted", version=version, since=since)

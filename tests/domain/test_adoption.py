@@ -52,7 +52,8 @@ def test_what_holds_already_is_not_adopted_again(story):
     again = adopt(story, FIRST_DAY, horizon_days=45)
     later = adopt(story, date(2011, 3, 1), horizon_days=45)
 
-    assert first.said == again.said == {"version": 2, "from": "2011-01-01"}
+    assert first.said == {"version": 2, "from": "2011-01-01", "is_new": True}
+    assert again.said == {"version": 2, "from": "2011-01-01", "is_new": False}
     assert [len(decision.facts) for decision in (first, again, later)] == [1, 0, 0]
 
 
