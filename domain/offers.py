@@ -93,9 +93,7 @@ def leave(decision: Decision, office: str, entry: Entry, reason: str, *, by: str
     offer = entry.offer
     starts = starts_of(offer.starts_at, offer.minutes) if offer is not None else []
     waiting = decision.state.waiting_list(office)
-    left = WaitingListLeft(
-        by=by, policy=decision.policy.version, office=office, service=entry.service, reason=reason
-    )
+    left = WaitingListLeft(by=by, policy=decision.policy.version, office=office, service=entry.service, reason=reason)
     decision.record(waiting, left, person=entry.person, booking=entry.entry, at=at)
     returned = return_places(decision, entry.entry, office, starts, by=by, at=at)
     offer_freed(decision, office, returned, at=at)

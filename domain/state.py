@@ -172,8 +172,8 @@ class State:
                 self.persons[fact.person].evolve(fact)
 
     def tells_more(self, loaded: Needs) -> bool:
-        """Whether what was loaded may show a command to need more: anything but plain slots and strangers, and
-        slots too where channels have shares of their places."""
+        """Whether what was loaded may show a command to need more: anything but strangers, and slots that say nothing
+        about others: without claims, and where no channel has a share of the places."""
         if loaded.bookings or loaded.persons:
             return True
         for stream in loaded.streams:

@@ -9,7 +9,8 @@ from domain.errors import ServiceNotOffered, SlotFull
 from tests.domain.conftest import ADVANCE, OPERATOR, beneficiary
 
 SECOND = timedelta(seconds=1)
-QUARTER = timedelta(minutes=15)
+MINUTE = timedelta(minutes=1)
+QUARTER = 15 * MINUTE
 
 
 @pytest.fixture
@@ -120,6 +121,52 @@ def test_a_move_within_its_own_starts_needs_no_second_place(given, eight):
     citizen = Caller(role="citizen", subject="c", lookup=beneficiary(1).lookup)
 
     story.when(Reschedule, booking=booking, starts_at=eight + QUARTER, caller=citizen)
+
+
+def test_a_hold_takes_a_place_of_its_channels_share_and_is_confirmed_over_the_same(given, eight):
+    story = given(share_percent=25)
+    hold = story.hold(1, eight, channel="sms")
+
+    refused(story, 2, eight, channel="sms")
+    with pytest.raises(SlotFull):
+        story.hold(2, eight, channel="sms")
+    story.book(1, eight, channel="sms", hold=hold)
+
+
+def test_a_hold_that_has_ended_counts_no_longer(given, eight):
+    story = given(share_percent=25)
+    story.hold(1, eight, channel="sms")
+
+    refused(story, 2, eight, channel="sms", at=ADVANCE + 10 * MINUTE - SECOND)
+    story.book(2, eight, channel="sms", at=ADVANCE + 10 * MINUTE)
+
+
+def test_a_hold_is_confirmed_after_its_channel_was_restricted(given, eight):
+    story = given()
+    hold = story.hold(1, eight, channel="sms")
+    restrict(story, services=["SV-CA-03"])
+
+    story.book(1, eight, channel="sms", hold=hold)
+
+
+def test_no_hold_leads_around_another_channels_rules(given, eight):
+    story = given(share_percent=25)
+    story.book(1, eight, channel="sms")
+    hold = story.hold(2, eight, channel="portal")
+
+    refused(story, 2, eight, channel="sms", hold=hold)
+    restrict(story, services=["SV-CA-03"])
+    refused(story, 2, eight, channel="sms", hold=hold)
+    story.book(2, eight, channel="portal", hold=hold)
+
+
+def test_nobody_waits_over_a_channel_for_what_it_does_not_book(given, eight):
+    story = given(services=["SV-CA-02"])
+
+    with pytest.raises(ServiceNotOffered):
+        story.wait(1, eight.date(), eight.date(), channel="sms", service="SV-CA-03")
+
+    story.wait(1, eight.date(), eight.date(), channel="sms")
 
 
 def test_a_group_is_held_to_the_share(given, eight):
