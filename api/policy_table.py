@@ -60,6 +60,8 @@ TABLE: Final[dict[tuple[str, str], Row]] = {
     ("POST", "/v1/offices/{office}/live"): _row("operator"),
     ("POST", "/v1/offices/{office}/counters"): _OFFICE_HEADS,
     ("POST", "/v1/offices/{office}/publications"): _OFFICE_HEADS,
+    # the rules one is served by: for everybody with a token
+    ("GET", "/v1/policies"): _row(*ROLES),
     # the catalogue, what is free, and the count: for everybody
     ("GET", "/v1/sectors"): _OPEN,
     ("GET", "/v1/services"): _OPEN,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from domain import eligibility, offers
+from domain import channels, eligibility, offers
 from domain.booking import Booking
 from domain.commands import Caller, Cancel, CheckIn, CorrectOutcome, RecordOutcome, Reschedule
 from domain.decision import Decision
@@ -34,6 +34,7 @@ def needs_of_move(command: Reschedule, state: State) -> Needs:
         to_office = command.office or booking.office
         needs.streams |= {slot_stream(to_office, start) for start in starts}
         needs.streams |= {f"office/{to_office}", f"service/{booking.service}"}
+        channels.widen(needs, state, _channel_of_move(command, booking), command.at)
     return needs
 
 
@@ -53,11 +54,12 @@ def needs_of_booking(command: Cancel | Reschedule, state: State) -> Needs:
 
 
 def reschedule(command: Reschedule, state: State, decision: Decision) -> None:
-    policy, at = state.policy, command.at
+    policy, at = decision.policy, command.at
     booking = _confirmed(command, state)
-    if booking.reschedules >= policy.reschedules_max:
+    terms = state.terms_of(booking, at)
+    if booking.reschedules >= terms.reschedules_max:
         raise RescheduleLimit(booking.booking, booking.reschedules)
-    last_moment = booking.starts_at - policy.reschedule_lead
+    last_moment = booking.starts_at - terms.reschedule_lead
     if at > last_moment:
         raise TooLateToReschedule(booking.booking, wall(last_moment))
 
@@ -66,10 +68,12 @@ def reschedule(command: Reschedule, state: State, decision: Decision) -> None:
         raise InvalidRequest("starts_at", "the booking is there already")
     office, _ = eligibility.office_and_service(state, to_office, booking.service, at)
     assert office.registered is not None
+    channel = _channel_of_move(command, booking)
+    channels.refuse_before_opening(policy, to_office, booking.service, channel, at)
     eligibility.section_again(office.registered, booking.section)
-    channel = booking.channel if command.caller.role == "citizen" else "counter"
     eligibility.time_of_booking(policy, to_start, at, channel)
     slots = free_slots(state, office, to_start, booking.minutes, booking.booking, at=at)
+    channels.refuse_beyond_share(policy, state, slots, channel, booking=booking.booking, at=at)
 
     by, from_office, from_start, tag = command.caller.by, booking.office, booking.starts_at, booking.booking
     left = [state.slot(slot_stream(from_office, start)) for start in starts_of(from_start, booking.minutes)]
@@ -113,14 +117,14 @@ def cancel(command: Cancel, state: State, decision: Decision) -> None:
     starts_at, office, by = booking.starts_at, booking.office, command.caller.by
     cancelled = BookingCancelled(
         by=by,
-        policy=state.policy.version,
+        policy=decision.policy.version,
         office=office,
         service=booking.service,
         starts_at=starts_at,
         minutes=booking.minutes,
         channel=booking.channel,
         reschedules=booking.reschedules,
-        late=starts_at - command.at < state.policy.late_cancel_lead,
+        late=starts_at - command.at < state.terms_of(booking, command.at).late_cancel_lead,
         reason_given=command.reason is not None,
     )
     decision.record(slots[0], cancelled, person=booking.person, booking=booking.booking)
@@ -150,6 +154,11 @@ def standing(command: OfBooking, state: State) -> Booking:
     return booking
 
 
+def _channel_of_move(command: Reschedule, booking: Booking) -> str:
+    """A citizen's is the booking's own; whoever moves it for them does so at a counter."""
+    return booking.channel if command.caller.role == "citizen" else "counter"
+
+
 def may_act_on(caller: Caller, booking: Booking, state: State) -> bool:
     """A citizen on their own booking, a desk on its office's, a manager on the office's or region's."""
     match caller.role:
@@ -170,7 +179,5 @@ def _release(
     decision: Decision, further: Sequence[Slot], *, by: str, office: str, starts_at: datetime, booking: str
 ) -> None:
     for n, slot in enumerate(further, start=1):
-        released = SlotReleased(
-            by=by, policy=decision.state.policy.version, office=office, starts_at=starts_at + SLOT * n
-        )
+        released = SlotReleased(by=by, policy=decision.policy.version, office=office, starts_at=starts_at + SLOT * n)
         decision.record(slot, released, booking=booking)

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-from domain import changes, due, history_import, holds, publication, reservations, sweep, visits, waiting
+from domain import adoption, changes, due, history_import, holds, publication, reservations, sweep, visits, waiting
 from domain.commands import (
     AcceptOffer,
+    AdoptPolicy,
     AnnounceLiveDate,
     AssignCounters,
     Book,
@@ -31,6 +32,7 @@ from domain.commands import (
 )
 from domain.decision import Decision
 from domain.events import Fact
+from domain.policies import POLICY_STREAM
 from domain.state import Needs, State
 
 _RULES: dict[type[Command], tuple[Callable[[Any, State], Needs], Callable[[Any, State, Decision], None]]] = {
@@ -56,12 +58,14 @@ _RULES: dict[type[Command], tuple[Callable[[Any, State], Needs], Callable[[Any, 
     AnnounceLiveDate: (publication.needs_of_office, publication.announce_live_date),
     PublishDay: (publication.needs_of_day, publication.publish_day),
     AssignCounters: (publication.needs_of_counters, publication.assign_counters),
+    AdoptPolicy: (adoption.needs_of_adoption, adoption.adopt),
 }
 
 
 def needs_of(command: Command, state: State) -> Needs:
     """What the decision will read, as far as the state can tell: ask again once that is loaded, until none lacks."""
     needs = _RULES[type(command)][0](command, state)
+    needs.streams.add(POLICY_STREAM)
     if not due.is_quiet(needs, state, command.at):
         due.widen(needs, state, command.at)
     return needs

@@ -45,9 +45,11 @@ class OfficeNotLive(Refused):
 class ServiceNotOffered(Refused):
     name = "service-not-offered"
 
-    def __init__(self, office: str, service: str) -> None:
-        self.office, self.service = office, service
-        super().__init__(f"{service} cannot be booked at {office}")
+    def __init__(self, office: str, service: str, channel: str | None = None, opens_at: str | None = None) -> None:
+        self.office, self.service, self.channel, self.opens_at = office, service, channel, opens_at
+        over = f" over {channel}" if channel else ""
+        until = f" before {opens_at}" if opens_at else ""
+        super().__init__(f"{service} cannot be booked at {office}{over}{until}")
 
 
 class Audience(Refused):
@@ -143,9 +145,12 @@ class SlotNotPublished(Refused):
 class SlotFull(Refused):
     name = "slot-full"
 
-    def __init__(self, slot: str, capacity: int) -> None:
-        self.slot, self.capacity = slot, capacity
-        super().__init__(f"{slot} already holds its {capacity} bookings")
+    """`share`: the places that one channel may take there, all taken though others may be free."""
+
+    def __init__(self, slot: str, capacity: int, channel: str | None = None, share: int | None = None) -> None:
+        self.slot, self.capacity, self.channel, self.share = slot, capacity, channel, share
+        most = f"{capacity} bookings" if channel is None else f"{share} bookings over {channel}"
+        super().__init__(f"{slot} already holds its {most}")
 
 
 class CapacityInUse(Refused):

@@ -26,7 +26,7 @@ def import_visit(command: ImportVisit, state: State, decision: Decision) -> None
     service = state.service(command.service)
     if service is None or service.registered is None:
         raise InvalidRequest("service", f"there is no service {command.service}")
-    slot, by, policy = state.slot(slot_stream(command.office, command.starts_at)), command.caller.by, state.policy
+    slot, by, policy = state.slot(slot_stream(command.office, command.starts_at)), command.caller.by, decision.policy
     if not slot.opened:
         opened = SlotOpened(
             by=by,

@@ -1,6 +1,6 @@
 """Holds: a place kept while a customer makes up their mind (POL-05). The booking that confirms one has its id."""
 
-from domain import eligibility, offers
+from domain import channels, eligibility, offers
 from domain.booking import Person
 from domain.changes import may_act_on
 from domain.commands import PlaceHold, ReleaseHold
@@ -24,6 +24,7 @@ def needs_of_place(command: PlaceHold, state: State) -> Needs:
     who = state.persons.get(state.people.get(command.beneficiary.lookup) or "")
     for held in _of_service(who, command.service).values():
         _places_of(needs, state, held)
+    channels.widen(needs, state, command.channel, command.at)
     return needs
 
 
@@ -43,9 +44,10 @@ def needs_of_release(command: ReleaseHold, state: State) -> Needs:
 
 def place(command: PlaceHold, state: State, decision: Decision) -> None:
     """One hold per person and service: another one lets go of the first, the same one again is the one they have."""
-    policy, at, starts_at = state.policy, command.at, command.starts_at
+    policy, at, starts_at = decision.policy, command.at, command.starts_at
     office, service = eligibility.office_and_service(state, command.office, command.service, at)
     assert office.registered is not None
+    channels.refuse_unless_offered(policy, command.office, command.service, command.channel, at)
     eligibility.audience(service, command.beneficiary)
     eligibility.section(office.registered, command.beneficiary)
     eligibility.time_of_booking(policy, starts_at, at, command.channel)
@@ -57,6 +59,7 @@ def place(command: PlaceHold, state: State, decision: Decision) -> None:
             decision.said = {"hold": hold, "expires_at": wall(held.expires_at)}
             return
     slots = free_slots(state, office, starts_at, service.minutes, command.hold, at=at)
+    channels.refuse_beyond_share(policy, state, slots, command.channel, booking=command.hold, at=at)
 
     by, expires_at, person = command.caller.by, at + policy.hold_lives, decision.person_id(command.beneficiary)
     for hold, held in before.items():

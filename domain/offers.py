@@ -47,7 +47,7 @@ def offer_freed(decision: Decision, office: str, freed: Iterable[datetime], *, a
 def _first_fit(state: State, office: str, entry: Entry, freed: Iterable[datetime], at: datetime) -> datetime | None:
     slots = entry.minutes // 15
     for starts_at in sorted({start - SLOT * n for start in freed for n in range(slots)}):
-        if not entry.waits_for(local_date(starts_at)) or starts_at - state.policy.offer_lead <= at:
+        if not entry.waits_for(local_date(starts_at)) or starts_at - state.policy_at(at).offer_lead <= at:
             continue
         needed = [state.streams.get(slot_stream(office, start)) for start in starts_of(starts_at, entry.minutes)]
         if all(isinstance(slot, Slot) and slot.is_open and slot.free(at) for slot in needed):
@@ -56,7 +56,7 @@ def _first_fit(state: State, office: str, entry: Entry, freed: Iterable[datetime
 
 
 def _offer(decision: Decision, office: str, entry: Entry, starts_at: datetime, *, at: datetime) -> None:
-    policy, waiting = decision.state.policy, decision.state.waiting_list(office)
+    policy, waiting = decision.policy, decision.state.waiting_list(office)
     expires_at = min(at + policy.offer_lives, starts_at - policy.offer_lead)
     offered = PlaceOffered(
         by="system",
@@ -80,7 +80,7 @@ def end_hold(decision: Decision, hold: str, held: PlaceHeld, person: str | None,
     """By its customer, or by the clock (`by` = system); its places go to the first in line."""
     kind = HoldExpired if by == "system" else HoldReleased
     first, *further = starts_of(held.starts_at, held.minutes)
-    policy = decision.state.policy.version
+    policy = decision.policy.version
     slot = decision.state.slot(slot_stream(held.office, first))
     ended = kind(by=by, policy=policy, office=held.office, starts_at=first)
     decision.record(slot, ended, person=person, booking=hold, at=at)
@@ -93,9 +93,7 @@ def leave(decision: Decision, office: str, entry: Entry, reason: str, *, by: str
     offer = entry.offer
     starts = starts_of(offer.starts_at, offer.minutes) if offer is not None else []
     waiting = decision.state.waiting_list(office)
-    left = WaitingListLeft(
-        by=by, policy=decision.state.policy.version, office=office, service=entry.service, reason=reason
-    )
+    left = WaitingListLeft(by=by, policy=decision.policy.version, office=office, service=entry.service, reason=reason)
     decision.record(waiting, left, person=entry.person, booking=entry.entry, at=at)
     returned = return_places(decision, entry.entry, office, starts, by=by, at=at)
     offer_freed(decision, office, returned, at=at)
@@ -107,6 +105,6 @@ def return_places(
     """Those of the starts that the claim still kept."""
     kept = [start for start in starts if claim in decision.state.slot(slot_stream(office, start)).claims]
     for start in kept:
-        returned = PlaceReturned(by=by, policy=decision.state.policy.version, office=office, starts_at=start)
+        returned = PlaceReturned(by=by, policy=decision.policy.version, office=office, starts_at=start)
         decision.record(decision.state.slot(slot_stream(office, start)), returned, booking=claim, at=at)
     return kept

@@ -12,7 +12,7 @@ def add_outcome(decision: Decision, booking: Booking, outcome: str, by: str, at:
     slot = decision.state.slot(slot_stream(booking.office, booking.starts_at))
     recorded = OutcomeRecorded(
         by=by,
-        policy=decision.state.policy.version,
+        policy=decision.policy.version,
         office=booking.office,
         service=booking.service,
         starts_at=booking.starts_at,

@@ -1,6 +1,8 @@
 """The booking policy: numbers that are configuration, dated, under the ids of the contract."""
 
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from types import MappingProxyType
 
 import msgspec
 
@@ -14,8 +16,26 @@ AUDIENCES = {"citizen": ("citizen",), "resident": ("resident",), "both": ("citiz
 SECTION_OF = {"male": "men", "female": "women"}
 
 
+class ChannelRule(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be booked over a channel; without one: every service, every place."""
+
+    services: frozenset[str] | None = None  # None: all
+    opens_at: datetime | None = None  # the first instant that bookings are taken over it
+    share_percent: int = 100  # of a start's places, rounded down, and at least one
+
+    @property
+    def has_share(self) -> bool:
+        return self.share_percent < 100  # noqa: PLR2004 - of a hundred
+
+    def places_of(self, capacity: int) -> int:
+        return max(1, capacity * self.share_percent // 100)
+
+
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """The defaults are version 1. The name, unit and bounds of each number in POLICY_FILE: domain/policy_numbers.py."""
+
     version: int = 1
+    since: date | None = None  # None: from the beginning
     active_per_person_max: int = 3  # POL-02
     horizon_days: int = 30  # POL-03
     hold_lives: timedelta = timedelta(minutes=10)  # POL-05
@@ -31,10 +51,26 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     offer_lives: timedelta = timedelta(hours=2)  # POL-11
     offer_lead: timedelta = timedelta(minutes=60)  # before the start an offer ends at the latest
     waiting_max: int = 1_000  # entries of one office's list
+    channels: Mapping[str, ChannelRule] = MappingProxyType({})
 
     def lead(self, channel: str) -> timedelta:
         """How long before the start the last moment to book over `channel` is (POL-04)."""
         return self.remote_lead if channel in REMOTE_CHANNELS else NO_LEAD
+
+    def for_booking_made_under(self, then: "Policy") -> "Policy":
+        """These rules, save where those that a booking was made under are kinder to its customer."""
+        if then is self:
+            return self
+        return msgspec.structs.replace(
+            self,
+            reschedules_max=max(self.reschedules_max, then.reschedules_max),
+            reschedule_lead=min(self.reschedule_lead, then.reschedule_lead),
+            late_cancel_lead=min(self.late_cancel_lead, then.late_cancel_lead),
+            no_show_after=max(self.no_show_after, then.no_show_after),
+        )
+
+
+BUILT_IN = Policy()
 
 
 def milestone_after(count: int) -> int:

@@ -68,7 +68,11 @@ def register_region(command: RegisterRegion, state: State, decision: Decision) -
     stream = state.streams[f"region/{command.region}"]
     if stream.version == 0:
         event = RegionRegistered(
-            by=command.caller.by, region=command.region, name_ar=command.name_ar, name_en=command.name_en
+            by=command.caller.by,
+            policy=decision.policy.version,
+            region=command.region,
+            name_ar=command.name_ar,
+            name_en=command.name_en,
         )
         decision.record(stream, event)
     decision.said = {"region": command.region}
@@ -78,6 +82,7 @@ def register_service(command: RegisterService, state: State, decision: Decision)
     stream = state.streams[f"service/{command.service}"]
     event = ServiceRegistered(
         by=command.caller.by,
+        policy=decision.policy.version,
         service=command.service,
         sector=command.sector,
         name_ar=command.name_ar,
@@ -100,6 +105,7 @@ def register_office(command: RegisterOffice, state: State, decision: Decision) -
     assert isinstance(stream, Office)
     event = OfficeRegistered(
         by=command.caller.by,
+        policy=decision.policy.version,
         office=command.office,
         name_ar=command.name_ar,
         name_en=command.name_en,
@@ -123,14 +129,19 @@ def register_office(command: RegisterOffice, state: State, decision: Decision) -
 def announce_live_date(command: AnnounceLiveDate, state: State, decision: Decision) -> None:
     office = _office(state, command.office)
     if office.live_from != command.live_from:
-        event = LiveDateAnnounced(by=command.caller.by, office=command.office, live_from=command.live_from)
+        event = LiveDateAnnounced(
+            by=command.caller.by,
+            policy=decision.policy.version,
+            office=command.office,
+            live_from=command.live_from,
+        )
         decision.record(office, event)
     decision.said = {"office": command.office, "live_from": command.live_from.isoformat()}
 
 
 def publish_day(command: PublishDay, state: State, decision: Decision) -> None:
     """Opens what the calendar opens and is not open yet; takes back empty slots the calendar no longer opens."""
-    office, by, policy = _office(state, command.office), command.caller.by, state.policy.version
+    office, by, policy = _office(state, command.office), command.caller.by, decision.policy.version
     day = state.calendar.day(command.day)
     before = _published(state, command)
     published = DayPublished(
@@ -166,7 +177,7 @@ def publish_day(command: PublishDay, state: State, decision: Decision) -> None:
 
 def assign_counters(command: AssignCounters, state: State, decision: Decision) -> None:
     """Up or down for a time range; a cut below what is booked is refused whole (it never drops a booking)."""
-    office, by, policy = _office(state, command.office), command.caller.by, state.policy.version
+    office, by, policy = _office(state, command.office), command.caller.by, decision.policy.version
     if command.until <= command.since:
         raise InvalidRequest("to", "is not after `from`")
     starts = _starts_between(office, command)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from domain import eligibility, offers
+from domain import channels, eligibility, offers
 from domain.booking import Person
 from domain.calendar import slot_date
 from domain.commands import Book, BookGroup, WalkIn
@@ -29,6 +29,7 @@ def needs_of_book(command: Book, state: State) -> Needs:
     who = state.persons.get(state.people.get(command.beneficiary.lookup) or "")
     if who is not None and who.waiting:
         line_of(needs, state, who, command.service)
+    channels.widen(needs, state, command.channel, command.at)
     return needs
 
 
@@ -49,6 +50,7 @@ def needs_of_group(command: BookGroup, state: State) -> Needs:
     for book in command.bookings:
         one = needs_of_book(book, state)
         needs.streams |= one.streams
+        needs.bookings |= one.bookings
         needs.lookups |= one.lookups
     return needs
 
@@ -65,9 +67,12 @@ def places(state: State, office: str, service: str, starts_at: datetime) -> set[
 
 
 def book(command: Book, state: State, decision: Decision) -> None:
-    policy, starts_at, at = state.policy, command.starts_at, command.at
+    policy, starts_at, at = decision.policy, command.starts_at, command.at
     office, service = eligibility.office_and_service(state, command.office, command.service, at)
     assert office.registered is not None
+    is_new = policy.channels and not _is_held_over(command, state)
+    if is_new:
+        channels.refuse_unless_offered(policy, command.office, command.service, command.channel, at)
     eligibility.audience(service, command.beneficiary)
     section = eligibility.section(office.registered, command.beneficiary)
     who = state.person_of(command.beneficiary.lookup)
@@ -77,6 +82,8 @@ def book(command: Book, state: State, decision: Decision) -> None:
     eligibility.person(policy, who, command.service, at)
     booking = command.hold or command.booking
     slots = free_slots(state, office, starts_at, service.minutes, booking, at=at)
+    if is_new:
+        channels.refuse_beyond_share(policy, state, slots, command.channel, booking=booking, at=at)
 
     person = decision.person_id(command.beneficiary)
     booker = decision.person_id(command.booker) if command.booker is not None else None
@@ -131,6 +138,12 @@ def _hold(command: Book, state: State, who: Person) -> PlaceHeld:
     return kept.hold
 
 
+def _is_held_over(command: Book, state: State) -> bool:
+    """Whether a hold over the same channel was judged by that channel's rules already."""
+    held = state.bookings[command.hold].hold if command.hold is not None else None
+    return held is not None and held.channel == command.channel
+
+
 def leave_line(decision: Decision, who: Person, command: Book | WalkIn) -> None:
     for entry, joined in list(who.waiting.items()):
         if joined.service == command.service:
@@ -163,7 +176,7 @@ def occupy(
     for n, slot in enumerate(further, start=1):
         occupied = SlotOccupied(
             by=by,
-            policy=decision.state.policy.version,
+            policy=decision.policy.version,
             office=office,
             starts_at=starts_at + SLOT * n,
             was_claimed=booking in slot.claims,

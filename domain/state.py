@@ -5,6 +5,7 @@ An entry is either absent or complete up to `position`: absent ones are loaded b
 
 from collections.abc import Callable, Iterable
 from copy import copy
+from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -13,11 +14,12 @@ from domain.booking import Booking, Person
 from domain.events import Event, Fact, PlaceHeld, SlotBooked, WaitingListJoined, WalkedIn
 from domain.office import Office, Service
 from domain.opening_hours import Calendar
+from domain.policies import POLICY_STREAM, Policies
 from domain.policy import Policy
 from domain.slot import Slot
 from domain.waiting_list import WaitingList
 
-Stream = Slot | Office | Service | WaitingList
+Stream = Slot | Office | Service | WaitingList | Policies
 T = TypeVar("T")
 
 
@@ -34,7 +36,13 @@ class Bare:
         self.version = fact.originator_version
 
 
-KINDS: dict[str, type[Stream]] = {"slot": Slot, "office": Office, "service": Service, "waiting": WaitingList}
+KINDS: dict[str, type[Stream]] = {
+    "slot": Slot,
+    "office": Office,
+    "service": Service,
+    "waiting": WaitingList,
+    POLICY_STREAM: Policies,
+}
 
 
 class Needs(msgspec.Struct):
@@ -50,11 +58,8 @@ class Needs(msgspec.Struct):
 
 
 class State:
-    def __init__(
-        self, *, calendar: Calendar, policy: Policy, reference_key: str, new_person: Callable[[], str]
-    ) -> None:
+    def __init__(self, *, calendar: Calendar, reference_key: str, new_person: Callable[[], str]) -> None:
         self.calendar = calendar
-        self.policy = policy
         self.reference_key = reference_key
         self.new_person = new_person
         self.position = 0
@@ -75,6 +80,19 @@ class State:
         slot = self.streams[stream]
         assert isinstance(slot, Slot)
         return slot
+
+    @property
+    def policies(self) -> Policies:
+        policies = self.streams[POLICY_STREAM]
+        assert isinstance(policies, Policies)
+        return policies
+
+    def policy_at(self, at: datetime) -> Policy:
+        return self.policies.at(at)
+
+    def terms_of(self, booking: Booking, at: datetime) -> Policy:
+        """What holds for the booking at `at`: a change of the rules after it was made is never to its harm."""
+        return self.policy_at(at).for_booking_made_under(self.policies.of_version(booking.terms))
 
     def waiting_list(self, office: str) -> WaitingList:
         waiting = self.streams[f"waiting/{office}"]
@@ -154,12 +172,13 @@ class State:
                 self.persons[fact.person].evolve(fact)
 
     def tells_more(self, loaded: Needs) -> bool:
-        """Whether what was loaded may show a command to need more: anything but plain slots and strangers."""
+        """Whether what was loaded may show a command to need more: anything but strangers, and slots that say nothing
+        about others: without claims, and where no channel has a share of the places."""
         if loaded.bookings or loaded.persons:
             return True
         for stream in loaded.streams:
             entry = self.streams[stream]
-            if not isinstance(entry, Slot) or entry.claims:
+            if not isinstance(entry, Slot) or entry.claims or self.policies.limit_shares:
                 return True
         return False
 

@@ -63,7 +63,7 @@ def check_in(command: CheckIn, state: State, decision: Decision) -> None:
     slot = _slot(state, booking)
     if local_date(command.at) != local_date(booking.starts_at):
         raise InvalidRequest("at", f"the visit is on {local_date(booking.starts_at)}")
-    checked_in = CheckedIn(by=command.caller.by, policy=state.policy.version, **_of(booking))
+    checked_in = CheckedIn(by=command.caller.by, policy=decision.policy.version, **_of(booking))
     decision.record(slot, checked_in, person=booking.person, booking=booking.booking)
 
 
@@ -75,12 +75,12 @@ def walk_in(command: WalkIn, state: State, decision: Decision) -> None:
     eligibility.audience(service, command.beneficiary)
     section = eligibility.section(office.registered, command.beneficiary)
     who = state.person_of(command.beneficiary.lookup)
-    eligibility.person(state.policy, who, command.service, at)
+    eligibility.person(decision.policy, who, command.service, at)
     slots = free_slots(state, office, starts_at, service.minutes, command.booking, at=at)
 
     walked_in = WalkedIn(
         by=command.caller.by,
-        policy=state.policy.version,
+        policy=decision.policy.version,
         office=command.office,
         service=command.service,
         starts_at=starts_at,
@@ -110,7 +110,7 @@ def call_next(command: CallNext, state: State, decision: Decision) -> None:
     since, booking = min(waiting, key=_turn)
     called = CustomerCalled(
         by=command.caller.by,
-        policy=state.policy.version,
+        policy=decision.policy.version,
         **_of(booking),
         waited_s=max(0, int((at - max(since, booking.starts_at)).total_seconds())),
         is_walk_in=booking.is_walk_in,
@@ -125,7 +125,7 @@ def record_outcome(command: RecordOutcome, state: State, decision: Decision) -> 
         raise _already(booking)
     _slot(state, booking)
     if is_no_show:
-        _refuse_early_no_show(state.policy, booking, command.at)
+        _refuse_early_no_show(state.terms_of(booking, command.at), booking, command.at)
     elif local_date(command.at) < local_date(booking.starts_at):
         raise InvalidRequest("at", f"the visit is on {local_date(booking.starts_at)}")
     add_outcome(decision, booking, command.outcome, command.caller.by, command.at)
@@ -142,10 +142,10 @@ def correct_outcome(command: CorrectOutcome, state: State, decision: Decision) -
     if command.outcome == "no_show":
         if booking.checked_in_at is not None:
             raise AlreadyCheckedIn(booking.booking, "checked_in")
-        _refuse_early_no_show(state.policy, booking, command.at)
+        _refuse_early_no_show(state.terms_of(booking, command.at), booking, command.at)
     corrected = OutcomeCorrected(
         by=command.caller.by,
-        policy=state.policy.version,
+        policy=decision.policy.version,
         **_of(booking),
         outcome=command.outcome,
         corrected=recorded,

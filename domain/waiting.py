@@ -1,6 +1,6 @@
 """Waiting in line at an office: join, accept what is offered, leave (POL-11)."""
 
-from domain import eligibility, offers
+from domain import channels, eligibility, offers
 from domain.booking import Booking, Person
 from domain.calendar import local_date
 from domain.changes import may_act_on
@@ -45,9 +45,10 @@ def needs_of_entry(command: AcceptOffer | LeaveWaitingList, state: State) -> Nee
 
 def join(command: JoinWaitingList, state: State, decision: Decision) -> None:
     """Once per person, office and service: asked again for the same window, the entry is the one they have."""
-    policy, at, beneficiary = state.policy, command.at, command.beneficiary
+    policy, at, beneficiary = decision.policy, command.at, command.beneficiary
     office, service = eligibility.office_and_service(state, command.office, command.service, at)
     assert office.registered is not None
+    channels.refuse_unless_offered(policy, command.office, command.service, command.channel, at)
     eligibility.audience(service, beneficiary)
     section = eligibility.section(office.registered, beneficiary)
     if command.until < max(command.since, local_date(at)):
@@ -80,7 +81,7 @@ def join(command: JoinWaitingList, state: State, decision: Decision) -> None:
 
 def accept(command: AcceptOffer, state: State, decision: Decision) -> None:
     """A first confirmation, of the place that was kept."""
-    policy, at = state.policy, command.at
+    policy, at = decision.policy, command.at
     booking = _entry(command, state)
     joined, offer = booking.joined, booking.offer
     assert joined is not None

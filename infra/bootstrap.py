@@ -19,7 +19,6 @@ from domain.commands import Beneficiary, Caller
 from domain.events import SlotBooked
 from domain.identifiers import booking_id, parse_number, person_id, reference_for, show_reference
 from domain.opening_hours import Calendar
-from domain.policy import Policy
 from domain.state import State
 from infra.batch import Batch
 from infra.catalogue import holidays
@@ -134,7 +133,6 @@ def open_instance(settings: Settings, dsn: str) -> Iterator[Instance]:
         events: EventStore[str] = factory.event_store(recorder=recorder)
         state = State(
             calendar=Calendar(holidays()),
-            policy=Policy(),
             reference_key=keys.reference.id,
             new_person=lambda: person_id(os.urandom(16)),
         )

@@ -20,6 +20,8 @@ from infra.clinic import import_clinic
 from infra.following import following
 from infra.migrate import migrate
 from infra.playing import OnProgress, play
+from infra.policy_adoption import adopt_policies
+from infra.policy_file import read_policies
 from infra.postgres import Database
 from infra.settings import Settings
 from infra.simulate import LAUNCH, simulate
@@ -73,10 +75,12 @@ def demo(
 ) -> DemoSummary:
     """Plays the story up to a running count of `bookings`, or the clinic file instead. Again: what is there stays."""
     started = clock.monotonic()
+    policies = read_policies(path) if (path := settings.instance.policy_file) is not None else []
     migrate(database.dsn)
     views = views_for(settings, database.dsn)
     with following(settings, database.dsn) as follower, open_instance(settings, database.dsn) as instance:
         load_catalogue(instance, datetime.combine(LAUNCH - timedelta(days=1), time(), RIYADH))
+        adopt_policies(instance, policies, datetime.now(RIYADH))
         if clinic is not None:
             played = list(import_clinic(instance, clinic, on_progress=on_progress).lines())
         else:

@@ -25,6 +25,8 @@ from infra.bootstrap import Instance, open_instance
 from infra.catalogue_loading import load_catalogue
 from infra.following import Following, following
 from infra.migrate import migrate
+from infra.policy_adoption import adopt_policies
+from infra.policy_file import read_policies
 from infra.postgres import Database, DatabaseUnavailable
 from infra.settings import PREFIX, Settings
 from infra.sweep import Sweep
@@ -45,11 +47,13 @@ _log = structlog.get_logger("serve")
 
 
 def prepare(settings: Settings, database: Database) -> list[str]:
-    """Migrate, and load the catalogue into an empty log."""
+    """Migrate, load the catalogue into an empty log, and adopt the policies of the file."""
+    policies = read_policies(path) if (path := settings.instance.policy_file) is not None else []
     applied = migrate(database.dsn)
     with open_instance(settings, database.dsn) as instance:
         if instance.recorder.max_notification_id() is None:
             load_catalogue(instance, datetime.now(UTC))
+        adopt_policies(instance, policies, datetime.now(UTC))
     return applied
 
 

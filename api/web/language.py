@@ -46,6 +46,10 @@ class Language:
         """Why an office is closed on a day."""
         return str(self.words["reasons"][reason])
 
+    def rule(self, name: str) -> str:
+        """What a number of the booking policy is about."""
+        return str(self.words["rules"][name])
+
     def _dated(self, day: int, month: str, year: int) -> str:
         return f"{self.digits(str(day))} {month} {self.digits(str(year))}"
 

@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "follow": "infra.cli.views:follow",
     "rebuild": "infra.cli.views:rebuild",
     "audit": "infra.cli.audit:audit",
+    "policy": "infra.cli.policy:policy",
     "rush": "infra.cli.rush:rush",
     "settings": "infra.cli.token:settings",
     "doctor": "infra.cli.instance:doctor",

@@ -14,6 +14,7 @@ _SENTENCES: Final = (
     ("infra.postgres.unavailable", "DatabaseUnavailable"),
     ("infra.keys", "KeyFileError"),
     ("infra.migrate", "MigrationRefused"),
+    ("infra.policy_file", "PolicyFileError"),
     ("infra.processes", "PortInUse"),
     ("infra.clinic_file", "ClinicFileError"),
     ("infra.following", "FollowingStopped"),

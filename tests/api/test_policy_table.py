@@ -38,6 +38,16 @@ def test_without_a_token_one_reads_what_the_contract_names(api):
     assert not [method for (method, _), row in TABLE.items() if row.roles is None and method != "GET"]
 
 
+def test_whoever_has_a_token_reads_the_policies(api):
+    office, number = api.given_an_office(days=None), new_number()
+    places = {"kiosk": {"office": office}, "staff": {"office": office}, "manager": {"office": office}}
+
+    for role in ROLES:
+        token = api.token(role, **places.get(role, {}), number=number if role == "citizen" else None)
+        assert api.get("/v1/policies", by=token).status_code == 200
+    assert api.get("/v1/policies").status_code == 401
+
+
 def test_every_route_has_a_row():
     assert set(SERVED) <= set(TABLE)
 

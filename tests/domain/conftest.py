@@ -12,7 +12,6 @@ from domain.decisions import decide, needs_of, settle
 from domain.events import Fact
 from domain.identifiers import NumberKind, booking_id, make_number, parse_number
 from domain.opening_hours import Calendar
-from domain.policy import Policy
 from domain.state import State
 
 OPERATOR = Caller(role="operator", subject="operator")
@@ -30,9 +29,7 @@ class Story:
         self.state = self._empty(calendar or Calendar([]))
 
     def _empty(self, calendar: Calendar) -> State:
-        return State(
-            calendar=calendar, policy=Policy(), reference_key="k", new_person=lambda: f"person{next(self._ids)}"
-        )
+        return State(calendar=calendar, reference_key="k", new_person=lambda: f"person{next(self._ids)}")
 
     # -- given --------------------------------------------------------------------------------------------------------
 

@@ -85,6 +85,47 @@ def test_a_lost_vault_key_stops_the_start_instead_of_finding_nobody(mawid, tmp_p
     assert "vault key" in says(mawid("catalogue", "load"))
 
 
+POLICY = """\
+[[policy]]
+from = 2011-03-01
+horizon_days = 45
+
+[policy.channels.sms]
+share_percent = 25
+"""
+
+
+def test_a_policy_file_with_a_fault_stops_the_start_and_adopts_nothing(mawid, tmp_path):
+    file = tmp_path / "policy.toml"
+    file.write_text(POLICY + "[[policy]]\nfrom = 2011-06-01\nhold_min = -5\n")
+
+    for command in (["serve"], ["catalogue", "load"], ["demo", "--exit"], ["policy", "show"]):
+        said = says(mawid(*command, MAWID_POLICY_FILE=str(file)))
+        assert f"{file}, line 9: hold_min" in said
+
+    assert "v2" not in mawid("policy", "show").stdout
+
+
+def test_a_policy_file_is_adopted_once_and_shown_in_both_languages(mawid, tmp_path):
+    file = tmp_path / "policy.toml"
+    file.write_text(POLICY)
+
+    before = mawid("policy", "show", MAWID_POLICY_FILE=str(file)).stdout
+    ends = [mawid("catalogue", "load", MAWID_POLICY_FILE=str(file)).stdout for _ in range(2)]
+    after = mawid("policy", "show", MAWID_POLICY_FILE=str(file)).stdout
+
+    assert "v2" not in before
+    assert "from 2011-03-01: the next start adopts it" in before
+    assert ends[0] == ends[1]
+    assert "v2  from 2011-03-01 (1432-03-26), position" in after
+    assert "next start" not in after
+    (row,) = (line for line in after.splitlines() if "horizon_days" in line)
+    assert row.split()[:4] == ["POL-03", "horizon_days", "30", "45"]
+    assert "أبعد يوم" in row
+    assert "furthest day" in row
+    assert "sms: services all; 25 %" in after
+
+
 def test_loading_the_catalogue_twice_changes_nothing(mawid):
     first = mawid("catalogue", "load").stdout
 

@@ -13,7 +13,6 @@ from domain.decisions import decide, needs_of
 from domain.errors import Refused
 from domain.events import Fact
 from domain.opening_hours import Calendar, Holiday, is_weekend
-from domain.policy import Policy
 from domain.state import State
 
 OPERATOR = Caller(role="operator", subject="operator")
@@ -36,9 +35,7 @@ class Story:
 
     def __init__(self, offices: Sequence[str] = OFFICES, days: Sequence[date] = (*WORKDAYS, WEEKEND)) -> None:
         people = count(1)
-        self.state = State(
-            calendar=USUAL, policy=Policy(), reference_key="k1", new_person=lambda: f"person-{next(people)}"
-        )
+        self.state = State(calendar=USUAL, reference_key="k1", new_person=lambda: f"person-{next(people)}")
         self.facts: Facts = []
         self.bookings: list[str] = []
         self._keys = count(1)
