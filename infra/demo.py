@@ -58,7 +58,8 @@ class DemoSummary:
             day = local_date(last.at)
             yield f"last milestone {last.threshold}: booking {last.booking} on {day} ({hijri(day)})"
         if self.views_equal_log:
-            yield f"self-check: the {len(self.checks)} views equal the log"
+            took = f"folded in {self.checks[0].seconds:.1f} s, compared in {self.checks[0].compared_s:.1f} s"
+            yield f"self-check: the {len(self.checks)} views equal the log ({took})"
         for check in self.checks:
             if not check.equal:
                 yield f"self-check: {check.view} DIFFERS from the log: {check.difference}"

@@ -28,6 +28,7 @@ from domain.events import (
     SlotWithdrawn,
 )
 from domain.opening_hours import slots_of
+from projections.arrays import booleans, columns, dates, integers, times, words
 from projections.log import Page
 from projections.projection import expect_rows
 
@@ -38,6 +39,7 @@ Claim = tuple[str, datetime, str]  # office, start, hold or entry
 class Availability:
     name = "availability"
     version = 2
+    indexes = ""
     ddl = """
         CREATE TABLE slot (
             office    text NOT NULL,
@@ -132,7 +134,7 @@ def _publish(days: dict[tuple[str, date], DayPublished], cursor: Cursor[TupleRow
            ON CONFLICT (office, day) DO UPDATE
            SET (open, reason, name_ar, name_en) =
                (excluded.open, excluded.reason, excluded.name_ar, excluded.name_en)""",
-        [list(column) for column in zip(*rows, strict=True)],
+        columns(rows, words, dates, booleans, words, words, words),
     )
 
 
@@ -143,7 +145,7 @@ def _resize(capacities: dict[Start, tuple[int, bool]], cursor: Cursor[TupleRow])
            SELECT *, 0 FROM unnest(%b::text[], %b::timestamptz[], %b::integer[], %b::boolean[])
            ON CONFLICT (office, starts_at) DO UPDATE
            SET (capacity, withdrawn) = (excluded.capacity, excluded.withdrawn)""",
-        [list(column) for column in zip(*rows, strict=True)],
+        columns(rows, words, times, integers, booleans),
     )
 
 
@@ -153,7 +155,7 @@ def _take(taken: dict[Start, int], cursor: Cursor[TupleRow]) -> None:
         """UPDATE slot SET taken = slot.taken + change.taken
            FROM unnest(%b::text[], %b::timestamptz[], %b::integer[]) AS change (office, starts_at, taken)
            WHERE slot.office = change.office AND slot.starts_at = change.starts_at""",
-        [list(column) for column in zip(*rows, strict=True)],
+        columns(rows, words, times, integers),
     )
     expect_rows(cursor, len(rows))
 

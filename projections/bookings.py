@@ -9,17 +9,18 @@ from psycopg.rows import TupleRow, class_row
 
 from domain.answers import status_after
 from domain.events import BookingEvent, BookingMovedOut, SlotBooked
+from projections.arrays import bigints, byteas, columns, instants, integers, texts, times, words
 from projections.log import Page
 from projections.projection import expect_rows
 
 
 class Bookings:
     name = "bookings"
-    version = 1
+    version = 2
     ddl = """
         CREATE TABLE booking (
             booking        text PRIMARY KEY,
-            reference_hash bytea NOT NULL UNIQUE,  -- SHA-256 of the canonical reference: 13 characters, no dashes
+            reference_hash bytea NOT NULL,         -- SHA-256 of the canonical reference: 13 characters, no dashes
             person         text,
             office         text NOT NULL,
             service        text NOT NULL,
@@ -32,6 +33,9 @@ class Bookings:
             booked_at      timestamptz NOT NULL,
             last_position  bigint NOT NULL         -- of the last fact that told its state
         ) WITH (fillfactor = 80);
+    """
+    indexes = """
+        CREATE UNIQUE INDEX booking_reference ON booking (reference_hash);
         CREATE INDEX booking_person ON booking (person);
     """
 
@@ -63,6 +67,7 @@ class Bookings:
 
 #: office, service, channel, starts_at, ends_at, status, reschedules, last_position
 Standing = tuple[str, str, str, datetime, datetime, str, int, int]
+_STANDING = words, words, words, times, times, words, integers, bigints
 
 
 def _standing(position: int, event: BookingEvent) -> Standing:
@@ -78,7 +83,7 @@ def _insert(rows: Sequence[tuple[object, ...]], cursor: Cursor[TupleRow]) -> Non
            SELECT * FROM unnest(%b::text[], %b::bytea[], %b::text[], %b::text[], %b::timestamptz[], %b::text[],
                                 %b::text[], %b::text[], %b::timestamptz[], %b::timestamptz[], %b::text[],
                                 %b::integer[], %b::bigint[])""",
-        [list(column) for column in zip(*rows, strict=True)],
+        columns(rows, texts, byteas, texts, words, instants, *_STANDING),
     )
 
 
@@ -91,7 +96,7 @@ def _change(rows: Sequence[tuple[object, ...]], cursor: Cursor[TupleRow]) -> Non
                        %b::text[], %b::integer[], %b::bigint[])
                 AS now (booking, office, service, channel, starts_at, ends_at, status, reschedules, last_position)
            WHERE booking.booking = now.booking""",
-        [list(column) for column in zip(*rows, strict=True)],
+        columns(rows, texts, *_STANDING),
     )
     expect_rows(cursor, len(rows))
 

@@ -6,7 +6,7 @@ others stand by.
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from threading import Event, Thread
 from types import TracebackType
 from typing import Self
@@ -15,7 +15,7 @@ import psycopg
 import structlog
 
 from projections.lane import STANDBY_S, FoldFailed, Lane
-from projections.log import Page, UnreadableLog, facts_after, head
+from projections.log import Pages, UnreadableLog, head
 from projections.projection import Projection, wait_for
 from projections.storage import AWAY, PositionMoved
 
@@ -130,16 +130,15 @@ class _Session:
         failures: dict[str, FoldFailed],
         session: ExitStack,
     ) -> None:
-        self._page_events_max = page_events_max
         self._failures = failures
         self._reader = session.enter_context(psycopg.connect(dsn, autocommit=True, connect_timeout=5))
         self._reader.execute("LISTEN mawid_log")
+        self._pages = Pages(self._reader, page_events_max)
         self._lanes = [Lane(dsn, view) for view in views if view.name not in failures]
         for lane in self._lanes:
             session.callback(lane.close)
         self._folding = session.enter_context(ThreadPoolExecutor(max(1, len(self._lanes)), "fold"))
         self.folded = 0  # facts of the last step
-        self._ahead: tuple[int, Page] | None = None  # a page read while the one before it was folded
 
     def step(self) -> bool:
         """Fold one page into the views that lack it. False: there is none."""
@@ -149,7 +148,7 @@ class _Session:
             return False
         behind = min(lane.position for lane in held)
         try:
-            page = self._page_after(behind)
+            page = self._pages.after(behind)
         except UnreadableLog as error:
             for lane in held:
                 if lane.position == behind:
@@ -160,7 +159,7 @@ class _Session:
         self.folded = len(page)
         folds = [(lane, self._folding.submit(lane.fold, page)) for lane in held if lane.position < page[-1][0]]
         try:
-            self._read_ahead(page)
+            self._pages.read_ahead(page)
         finally:
             self._settle(folds)
         return True
@@ -180,19 +179,6 @@ class _Session:
         except FoldFailed as failure:
             self._stand_still(lane, failure)
             return False
-
-    def _page_after(self, position: int) -> Page:
-        if self._ahead is not None and self._ahead[0] == position:
-            return self._ahead[1]
-        return facts_after(self._reader, position, self._page_events_max)
-
-    def _read_ahead(self, page: Page) -> None:
-        self._ahead = None
-        if len(page) == self._page_events_max:
-            last = page[-1][0]
-            with suppress(UnreadableLog):  # it is met again when its turn comes
-                following = facts_after(self._reader, last, self._page_events_max)
-                self._ahead = (last, following) if following else None
 
     def _settle(self, folds: Sequence[tuple[Lane, "Future[None]"]]) -> None:
         for lane, fold in folds:

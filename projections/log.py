@@ -1,6 +1,7 @@
 """The log as views read it: facts in order of position, a page at a time."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import msgspec
 from psycopg import Connection
@@ -42,6 +43,30 @@ def facts_after(connection: Connection[TupleRow], position: int, limit: int) -> 
     if rows and not page:
         raise UnreadableLog(following, problem)
     return page
+
+
+class Pages:
+    """Pages of the log, each read while the one before it is folded."""
+
+    def __init__(self, connection: Connection[TupleRow], events_max: int) -> None:
+        self._connection = connection
+        self._events_max = events_max
+        self._ahead: tuple[int, Page] | None = None  # after which position, and what
+
+    def after(self, position: int) -> Page:
+        """Raises UnreadableLog."""
+        if self._ahead is not None and self._ahead[0] == position:
+            return self._ahead[1]
+        return facts_after(self._connection, position, self._events_max)
+
+    def read_ahead(self, page: Page) -> None:
+        """What follows the page, if it was a full one."""
+        self._ahead = None
+        if len(page) == self._events_max:
+            last = page[-1][0]
+            with suppress(UnreadableLog):  # it is met again when its turn comes
+                following = facts_after(self._connection, last, self._events_max)
+                self._ahead = (last, following) if following else None
 
 
 def head(connection: Connection[TupleRow]) -> int:

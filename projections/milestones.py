@@ -22,6 +22,7 @@ class Milestone(NamedTuple):
 class Milestones:
     name = "milestones"
     version = 1
+    indexes = ""
     ddl = """
         CREATE TABLE tally (
             only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),

@@ -23,8 +23,9 @@ class Projection(Protocol):
     """
 
     name: str
-    version: int  # raised with every change of ddl or fold: the view is then replayed from the first fact
-    ddl: str
+    version: int  # raised with every change of ddl, indexes or fold: the view is then replayed from the first fact
+    ddl: str  # tables, each with a primary key
+    indexes: str  # what queries need besides, and no fold does: a rebuild makes them last
 
     def fold(self, facts: Page, cursor: Cursor[TupleRow]) -> None: ...
 

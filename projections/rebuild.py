@@ -1,171 +1,141 @@
-"""A view folded once more from the first fact, beside the live one: compared with it byte for byte, put in its place.
+"""Views folded once more from the first fact, beside the live ones: compared with them byte for byte, and swapped.
 
-The live view goes on meanwhile. Its row of view_position is locked only while the last facts are folded, so that both
-stand at one position; they are then compared in a snapshot taken under that lock.
+The log is read once for all of them. The live views go on meanwhile; their rows of view_position are locked only while
+the last facts are folded, so that both stand at one position: snapshots taken under that lock are then compared.
 """
 
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from hashlib import sha256
 from time import monotonic
 
 import psycopg
-from psycopg import Connection, sql
-from psycopg.rows import TupleRow
 
-from projections.log import facts_after, head
-from projections.projection import AsOf, Projection, position_of
-from projections.storage import as_of, begin, connect, create, live_position, live_schema, place
+from projections.comparison import Difference, difference
+from projections.log import Pages, head
+from projections.projection import Projection, position_of
+from projections.side import SideView
+from projections.storage import connect, live_position, live_schema
 
 PAGE_EVENTS_MAX = 20_000
-
-
-@dataclass(frozen=True)
-class Difference:
-    """The first row that differs, in the order of its table's key; None: that side has no such row."""
-
-    table: str
-    live: str | None
-    rebuilt: str | None
 
 
 @dataclass(frozen=True)
 class Rebuilt:
     view: str
     events: int  # folded: the position at which the rebuilt view stands
-    seconds: float
+    seconds: float  # of the whole run, which other views may have shared, without the comparison
+    compared_s: float  # shared too
     equal: bool | None  # None: not asked for, or no live view of this version to compare with
     difference: Difference | None
 
 
-def rebuild(dsn: str, view: Projection, *, compare: bool) -> Rebuilt:
-    """The rebuilt view takes the live one's place, whatever the comparison says: it is what the log says."""
-    return _rebuild(dsn, view, compare=compare, swap=True)
+def rebuild(dsn: str, views: Sequence[Projection], *, compare: bool) -> Sequence[Rebuilt]:
+    """The rebuilt views take the live ones' places, whatever the comparison says: they are what the log says."""
+    return _rebuilt(dsn, views, compare=compare, swap=True)
 
 
 def self_check(dsn: str, views: Sequence[Projection]) -> Sequence[Rebuilt]:
     """Whether each live view is what the log says. The live views are left as they are."""
-    return [_rebuild(dsn, view, compare=True, swap=False) for view in views]
+    return _rebuilt(dsn, views, compare=True, swap=False)
 
 
-def _rebuild(dsn: str, view: Projection, *, compare: bool, swap: bool) -> Rebuilt:
-    started, equal, difference = monotonic(), None, None
-    # `lock` keeps the live view still for a moment, in a transaction that spans several of `work`.
-    with closing(connect(dsn)) as work, closing(psycopg.connect(dsn, autocommit=True)) as lock:
-        side = _SideView(work, view)
+def _rebuilt(dsn: str, views: Sequence[Projection], *, compare: bool, swap: bool) -> Sequence[Rebuilt]:
+    started, compared_s = monotonic(), 0.0
+    compared: dict[str, Difference | None] = {}
+    with ExitStack() as parts:
+        run = _Run(dsn, views, parts, are_kept=swap)
         if compare:
-            side.fold_upto(position_of(work, view.name).position)  # most of it, before anybody has to wait
-            with lock.transaction():
-                live = live_position(lock, view)
-                if live is not None:
-                    side.fold_upto(live)
-                    work.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                    work.execute("SELECT")  # takes the snapshot
-            if live is not None:
-                difference = _difference(work, view, side.schema)
-                equal = difference is None
-                work.execute("COMMIT")
+            run.meet_the_live_views()
+            met = monotonic()
+            compared = run.differences()
+            compared_s = monotonic() - met
         if swap:
-            if equal is None:
-                side.fold_upto(head(work))
-            side.analyze()
-            with lock.transaction():
-                side.fold_upto(live_position(lock, view) or 0)
-                side.take_place(lock)
-        side.drop()
-    return Rebuilt(view.name, side.at.position, monotonic() - started, equal, difference)
+            run.take_places({side for side in run.sides if side.view.name not in compared})
+        for side in run.sides:
+            side.drop()
+        seconds = monotonic() - started - compared_s
+        at = {side.view.name: side.at.position for side in run.sides}
+    return [
+        Rebuilt(
+            view=view.name,
+            events=at[view.name],
+            seconds=seconds,
+            compared_s=compared_s,
+            equal=compared[view.name] is None if view.name in compared else None,
+            difference=compared.get(view.name),
+        )
+        for view in views
+    ]
 
 
-class _SideView:
-    """The view in a schema of its own, from the first fact on. What a killed rebuild left there is dropped first."""
+class _Run:
+    """`sides` are in the order of their names, in which every lock on several is taken."""
 
-    def __init__(self, work: Connection[TupleRow], view: Projection) -> None:
-        self.schema = f"rebuild_{view.name}"
-        self._retired = f"retired_{view.name}"
-        self.at = AsOf(0, None)
-        self._work = work
-        self._view = view
-        work.execute("SELECT pg_advisory_lock(hashtextextended('mawid rebuilds ' || %s, 0))", (view.name,))
-        self.drop()
-        with work.transaction():
-            create(work, view, self.schema)
+    def __init__(self, dsn: str, views: Sequence[Projection], parts: ExitStack, *, are_kept: bool) -> None:
+        self._reader = parts.enter_context(closing(connect(dsn)))
+        # Keeps the live views still for a moment, in a transaction that spans several of the sides'.
+        self._lock = parts.enter_context(closing(psycopg.connect(dsn, autocommit=True)))
+        self._pages = Pages(self._reader, PAGE_EVENTS_MAX)
+        self.sides = [
+            parts.enter_context(SideView(dsn, view, is_kept=are_kept))
+            for view in sorted(views, key=lambda view: view.name)
+        ]
+        self._folding = parts.enter_context(ThreadPoolExecutor(len(self.sides), "rebuild"))
+        self._met: list[SideView] = []
 
-    def fold_upto(self, position: int) -> None:
-        """Does nothing when it is there, or beyond."""
-        while (lacking := position - self.at.position) > 0:
-            page = facts_after(self._work, self.at.position, min(lacking, PAGE_EVENTS_MAX))
-            begin(self._work, self.schema)
-            self._view.fold(page, self._work.cursor())
-            self._work.execute("COMMIT")
-            self.at = as_of(page)
+    def meet_the_live_views(self) -> None:
+        """Each side and its live view at one position, as its session sees them from here on."""
+        while self._fold({side: position_of(self._reader, side.view.name).position for side in self.sides}):
+            pass  # most of it, before anybody has to wait; again for what was followed meanwhile, if it was much
+        with self._lock.transaction():
+            live = self._live_positions()
+            self._fold(live)
+            for side in live:
+                side.connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                side.connection.execute("SELECT")  # takes the snapshot
+        self._met = list(live)
 
-    def analyze(self) -> None:
-        """The queries to come need statistics from the first moment on."""
-        for table in _tables(self._work, self.schema):
-            self._work.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(self.schema, table)))
+    def differences(self) -> dict[str, Difference | None]:
+        """Of the views that have met their live one. Ends what their sessions see."""
+        names = [side.view.name for side in self._met]
+        return dict(zip(names, self._folding.map(_compared, self._met), strict=True))
 
-    def take_place(self, lock: Connection[TupleRow]) -> None:
-        """In the transaction that holds the live view's lock: who waits for it then finds the new tables."""
-        live = live_schema(self._view)
-        rename = sql.SQL("ALTER SCHEMA {} RENAME TO {}")
-        if _tables(lock, live):
-            lock.execute(rename.format(sql.Identifier(live), sql.Identifier(self._retired)))
-        lock.execute(rename.format(sql.Identifier(self.schema), sql.Identifier(live)))
-        place(lock, self._view, self.at)
+    def take_places(self, unmet: set[SideView]) -> None:
+        """The `unmet` go on to the head; all of them to where their live view has come."""
+        at_head = head(self._reader)
+        self._fold(dict.fromkeys(unmet, at_head))
+        list(self._folding.map(SideView.finish, self.sides))
+        with self._lock.transaction():
+            self._fold(self._live_positions())
+            for side in self.sides:
+                side.take_place(self._lock)
 
-    def drop(self) -> None:
-        for schema in (self.schema, self._retired):
-            self._work.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema)))
+    def _live_positions(self) -> dict[SideView, int]:
+        """Of the live views of this version, which stand still until the transaction ends."""
+        found = {side: live_position(self._lock, side.view) for side in self.sides}
+        return {side: position for side, position in found.items() if position is not None}
 
-
-# -- comparing --------------------------------------------------------------------------------------------------------
-
-
-def _difference(connection: Connection[TupleRow], view: Projection, rebuilt: str) -> Difference | None:
-    live = live_schema(view)
-    live_tables, rebuilt_tables = _tables(connection, live), _tables(connection, rebuilt)
-    if live_tables != rebuilt_tables:
-        return Difference("", ", ".join(live_tables), ", ".join(rebuilt_tables))
-    for table in rebuilt_tables:
-        key = sql.SQL(", ").join(map(sql.Identifier, _key(connection, rebuilt, table)))
-        ours, theirs = sql.Identifier(live, table), sql.Identifier(rebuilt, table)
-        if _hash(connection, ours, key) != _hash(connection, theirs, key):
-            return _first_difference(connection, table, ours, theirs, key)
-    return None
-
-
-def _hash(connection: Connection[TupleRow], table: sql.Identifier, key: sql.Composable) -> bytes:
-    """Of all rows with all columns, in the order of the key."""
-    rows = sql.SQL("COPY (SELECT * FROM {} ORDER BY {}) TO STDOUT (FORMAT binary)").format(table, key)
-    digest = sha256()
-    with connection.cursor().copy(rows) as copy:
-        for row in copy:
-            digest.update(row)
-    return digest.digest()
+    def _fold(self, targets: Mapping[SideView, int]) -> bool:
+        """Each side up to its target, if it is not there. True: that was more than a page."""
+        pages = 0
+        while lacking := [side for side, upto in targets.items() if side.at.position < upto]:
+            page = self._pages.after(min(side.at.position for side in lacking))
+            folds = [
+                self._folding.submit(side.fold, page, targets[side])
+                for side in lacking
+                if side.at.position < page[-1][0]
+            ]
+            if page[-1][0] < max(targets[side] for side in lacking):
+                self._pages.read_ahead(page)
+            for fold in folds:
+                fold.result()
+            pages += 1
+        return pages > 1
 
 
-def _first_difference(
-    connection: Connection[TupleRow], table: str, live: sql.Identifier, rebuilt: sql.Identifier, key: sql.Composable
-) -> Difference:
-    query = sql.SQL(
-        """SELECT live::text, rebuilt::text FROM {} AS live FULL JOIN {} AS rebuilt USING ({key})
-           WHERE live IS DISTINCT FROM rebuilt ORDER BY {key} LIMIT 1"""
-    ).format(live, rebuilt, key=key)
-    row = connection.execute(query).fetchone()
-    return Difference(table, *(row or (None, None)))
-
-
-def _tables(connection: Connection[TupleRow], schema: str) -> Sequence[str]:
-    query = "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = to_regnamespace(%s) ORDER BY relname"
-    return [row[0] for row in connection.execute(query, (schema,))]
-
-
-def _key(connection: Connection[TupleRow], schema: str, table: str) -> Sequence[str]:
-    query = """
-        SELECT attname FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY(indkey)
-        WHERE indisprimary AND indrelid = (SELECT oid FROM pg_class
-                                           WHERE relname = %s AND relnamespace = to_regnamespace(%s))
-        ORDER BY array_position(indkey::smallint[], attnum)
-    """
-    return [row[0] for row in connection.execute(query, (table, schema))]
+def _compared(side: SideView) -> Difference | None:
+    found = difference(side.connection, live_schema(side.view), side.schema)
+    side.connection.execute("COMMIT")
+    return found

@@ -44,12 +44,14 @@ def begin(connection: Connection[TupleRow], schema: str) -> None:
     connection.execute(sql.SQL("BEGIN; SET LOCAL search_path = {}").format(sql.Identifier(schema)))
 
 
-def create(connection: Connection[TupleRow], view: Projection, schema: str) -> None:
+def create(connection: Connection[TupleRow], view: Projection, schema: str, *, indexed: bool = True) -> None:
     """Empty tables in place of whatever the schema held. Within a transaction of the caller's."""
     name = sql.Identifier(schema)
     connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE; CREATE SCHEMA {}").format(name, name))
     connection.execute(sql.SQL("SET LOCAL search_path = {}").format(name))
     connection.execute(view.ddl)
+    if indexed and view.indexes:
+        connection.execute(view.indexes)
 
 
 def ensure(connection: Connection[TupleRow], view: Projection) -> int:

@@ -17,6 +17,7 @@ from domain.events import (
     SlotBooked,
 )
 from domain.policy import ELECTRONIC_CHANNELS
+from projections.arrays import columns, dates, integers, times, words
 from projections.log import Page
 
 #: Columns of both tables, in the order of the fold's tallies; the first is of `visit` only.
@@ -31,6 +32,7 @@ _DoneKey = tuple[str, str, str, date]  # office, service, channel, day
 class Totals:
     name = "totals"
     version = 2
+    indexes = ""
     ddl = """
         CREATE TABLE visit (  -- each fact counts where its booking stood: made where it was made, moved where it went
             office        text NOT NULL,
@@ -127,7 +129,7 @@ def _add_visits(visits: Mapping[_VisitKey, list[int]], cursor: Cursor[TupleRow])
                rescheduled = visit.rescheduled + excluded.rescheduled, served = visit.served + excluded.served,
                not_completed = visit.not_completed + excluded.not_completed,
                no_show = visit.no_show + excluded.no_show""",
-        [list(column) for column in zip(*rows, strict=True)],
+        columns(rows, words, words, words, times, times, *[integers] * 7),
     )
 
 
@@ -143,7 +145,7 @@ def _add_done(done: Mapping[_DoneKey, list[int]], cursor: Cursor[TupleRow]) -> N
                rescheduled = done.rescheduled + excluded.rescheduled, served = done.served + excluded.served,
                not_completed = done.not_completed + excluded.not_completed,
                no_show = done.no_show + excluded.no_show""",
-        [list(column) for column in zip(*rows, strict=True)],
+        columns(rows, words, words, words, dates, *[integers] * 6),
     )
 
 

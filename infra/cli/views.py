@@ -7,7 +7,7 @@ from infra.cli.failures import Failure
 from infra.cli.opening import opened_database
 from infra.migrate import migrate
 from projections.follow import Follower
-from projections.rebuild import rebuild as rebuild_view
+from projections.rebuild import rebuild as rebuild_views
 
 
 @click.command()
@@ -26,17 +26,17 @@ def follow(view: tuple[str, ...]) -> None:
 
 
 @click.command()
-@click.argument("view", type=click.Choice(VIEWS))
+@click.argument("view", nargs=-1, type=click.Choice(VIEWS))
 @click.option("--compare", is_flag=True, help="Compare with the live one, byte for byte, before swapping.")
-def rebuild(view: str, *, compare: bool) -> None:
-    """Build VIEW anew beside the live one, and swap."""
+def rebuild(view: tuple[str, ...], *, compare: bool) -> None:
+    """Build VIEWs (all of them by default) anew beside the live ones, and swap."""
     with opened_database() as (settings, found):
         migrate(found.dsn)
-        [built] = [each for each in views_for(settings, found.dsn) if each.name == view]
-        rebuilt = rebuild_view(found.dsn, built, compare=compare)
-    rate = rebuilt.events / max(rebuilt.seconds, 1e-9)
-    click.echo(f"{view}: {rebuilt.events} events in {rebuilt.seconds:.1f} s ({rate:,.0f}/s)")
-    if rebuilt.equal is not None:
-        click.echo("equal to the live view" if rebuilt.equal else f"DIFFERENT: {rebuilt.difference}")
-    if rebuilt.equal is False:
+        wanted = [each for each in views_for(settings, found.dsn) if not view or each.name in view]
+        rebuilt = rebuild_views(found.dsn, wanted, compare=compare)
+    for one in rebuilt:
+        verdict = {None: "", True: ", equal to the live view", False: f", DIFFERENT: {one.difference}"}[one.equal]
+        click.echo(f"{one.view}: {one.events} events{verdict}")
+    click.echo(f"folded in one pass of {rebuilt[0].seconds:.1f} s, compared in {rebuilt[0].compared_s:.1f} s")
+    if any(one.equal is False for one in rebuilt):
         raise SystemExit(1)

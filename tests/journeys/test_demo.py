@@ -6,8 +6,9 @@ import pytest
 from infra.demo import DAYS_PUBLISHED, DemoSummary, demo
 from infra.postgres import database
 from infra.settings import Settings
+from projections.comparison import Difference
 from projections.milestones import Ladder
-from projections.rebuild import Difference, Rebuilt
+from projections.rebuild import Rebuilt
 
 OFFICES = 171
 
@@ -55,7 +56,7 @@ def test_a_demo_of_the_clinic_file_plays_that_instead(settings, tmp_path):
 
 def test_the_summary_names_the_view_that_differs():
     difference = Difference("tally", "(t,1)", "(t,2)")
-    check = Rebuilt(view="milestones", events=5, seconds=0.1, equal=False, difference=difference)
+    check = Rebuilt(view="milestones", events=5, seconds=0.1, compared_s=0.1, equal=False, difference=difference)
     summary = DemoSummary(
         played=[],
         events=5,
