@@ -1,7 +1,7 @@
 """Where each booking stands: by its id, by the hash of its secret reference, by its person."""
 
 from collections.abc import Callable, Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 from psycopg import Connection, Cursor
@@ -65,24 +65,34 @@ class Bookings:
             _change(changed, cursor)
 
 
-#: office, service, channel, starts_at, ends_at, status, reschedules, last_position
-Standing = tuple[str, str, str, datetime, datetime, str, int, int]
-_STANDING = words, words, words, times, times, words, integers, bigints
+#: office, service, channel, starts_at, minutes, status, reschedules, last_position
+Standing = tuple[str, str, str, datetime, int, str, int, int]
+_STANDING = words, words, words, times, integers, words, integers, bigints
 
 
 def _standing(position: int, event: BookingEvent) -> Standing:
-    ends_at = event.starts_at + timedelta(minutes=event.minutes)
-    place = event.office, event.service, event.channel, event.starts_at, ends_at
-    return (*place, status_after(event), event.reschedules, position)
+    return (
+        event.office,
+        event.service,
+        event.channel,
+        event.starts_at,
+        event.minutes,
+        status_after(event),
+        event.reschedules,
+        position,
+    )
 
 
 def _insert(rows: Sequence[tuple[object, ...]], cursor: Cursor[TupleRow]) -> None:
     cursor.execute(
         """INSERT INTO booking (booking, reference_hash, person, section, booked_at, office, service, channel,
                                 starts_at, ends_at, status, reschedules, last_position)
-           SELECT * FROM unnest(%b::text[], %b::bytea[], %b::text[], %b::text[], %b::timestamptz[], %b::text[],
-                                %b::text[], %b::text[], %b::timestamptz[], %b::timestamptz[], %b::text[],
-                                %b::integer[], %b::bigint[])""",
+           SELECT booking, reference_hash, person, section, booked_at, office, service, channel,
+                  starts_at, starts_at + minutes * interval '1 minute', status, reschedules, last_position
+           FROM unnest(%b::text[], %b::bytea[], %b::text[], %b::text[], %b::timestamptz[], %b::text[], %b::text[],
+                       %b::text[], %b::timestamptz[], %b::integer[], %b::text[], %b::integer[], %b::bigint[])
+                AS made (booking, reference_hash, person, section, booked_at, office, service, channel, starts_at,
+                         minutes, status, reschedules, last_position)""",
         columns(rows, texts, byteas, texts, words, instants, *_STANDING),
     )
 
@@ -90,11 +100,11 @@ def _insert(rows: Sequence[tuple[object, ...]], cursor: Cursor[TupleRow]) -> Non
 def _change(rows: Sequence[tuple[object, ...]], cursor: Cursor[TupleRow]) -> None:
     cursor.execute(
         """UPDATE booking SET (office, service, channel, starts_at, ends_at, status, reschedules, last_position) =
-               (now.office, now.service, now.channel, now.starts_at, now.ends_at, now.status, now.reschedules,
-                now.last_position)
-           FROM unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::timestamptz[], %b::timestamptz[],
+               (now.office, now.service, now.channel, now.starts_at, now.starts_at + minutes * interval '1 minute',
+                now.status, now.reschedules, now.last_position)
+           FROM unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::timestamptz[], %b::integer[],
                        %b::text[], %b::integer[], %b::bigint[])
-                AS now (booking, office, service, channel, starts_at, ends_at, status, reschedules, last_position)
+                AS now (booking, office, service, channel, starts_at, minutes, status, reschedules, last_position)
            WHERE booking.booking = now.booking""",
         columns(rows, texts, *_STANDING),
     )

@@ -1,7 +1,7 @@
 """Counts of bookings by office, service, channel and visit, or by the day something was done; the running count."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from psycopg import Connection, Cursor, sql
@@ -113,23 +113,23 @@ class Totals:
 
 
 def _add_visits(visits: Mapping[_VisitKey, list[int]], cursor: Cursor[TupleRow]) -> None:
-    rows = [
-        (office, service, channel, starts_at, starts_at + timedelta(minutes=minutes), *counts)
-        for (office, service, channel, starts_at, minutes), counts in visits.items()
-    ]
+    rows = [(*key, *counts) for key, counts in visits.items()]
     cursor.execute(
         """INSERT INTO visit (office, service, channel, starts_at, ends_at,
                               confirmed, made, cancelled, rescheduled, served, not_completed, no_show)
-           SELECT * FROM unnest(%b::text[], %b::text[], %b::text[], %b::timestamptz[], %b::timestamptz[],
-                                %b::integer[], %b::integer[], %b::integer[], %b::integer[], %b::integer[],
-                                %b::integer[], %b::integer[])
+           SELECT office, service, channel, starts_at, starts_at + minutes * interval '1 minute',
+                  confirmed, made, cancelled, rescheduled, served, not_completed, no_show
+           FROM unnest(%b::text[], %b::text[], %b::text[], %b::timestamptz[], %b::integer[], %b::integer[],
+                       %b::integer[], %b::integer[], %b::integer[], %b::integer[], %b::integer[], %b::integer[])
+                AS change (office, service, channel, starts_at, minutes, confirmed, made, cancelled, rescheduled,
+                           served, not_completed, no_show)
            ON CONFLICT (starts_at, office, service, channel, ends_at) DO UPDATE
            SET confirmed = visit.confirmed + excluded.confirmed, made = visit.made + excluded.made,
                cancelled = visit.cancelled + excluded.cancelled,
                rescheduled = visit.rescheduled + excluded.rescheduled, served = visit.served + excluded.served,
                not_completed = visit.not_completed + excluded.not_completed,
                no_show = visit.no_show + excluded.no_show""",
-        columns(rows, words, words, words, times, times, *[integers] * 7),
+        columns(rows, words, words, words, times, *[integers] * 8),
     )
 
 

@@ -13,6 +13,8 @@ from typing import Any
 import psutil
 import pytest
 
+from infra.bootstrap import VIEWS
+
 MAWID = str(Path(sys.executable).with_name("mawid"))
 
 
@@ -130,6 +132,17 @@ def test_loading_the_catalogue_twice_changes_nothing(mawid):
     first = mawid("catalogue", "load").stdout
 
     assert mawid("catalogue", "load").stdout == first
+
+
+def test_every_view_is_rebuilt_in_one_pass_and_found_equal(mawid):
+    mawid("publish", "CA-TB-01", "2026-11-29", "2026-11-30")
+    mawid("rebuild")
+
+    compared = mawid("rebuild", "--compare")
+
+    assert compared.returncode == 0
+    assert compared.stdout.count("equal to the live view") == len(VIEWS)
+    assert "totals" not in mawid("rebuild", "milestones", "--compare").stdout
 
 
 def test_publishing_twice_opens_nothing_new(mawid):

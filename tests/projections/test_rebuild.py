@@ -160,6 +160,36 @@ def test_a_self_check_changes_nothing(connection, database_url, append, follow, 
     assert schemas(connection) == {"view_milestones"}
 
 
+def test_views_that_stand_apart_are_compared_in_one_pass_each_where_it_stands(database_url, append, follow, history):
+    append(history[:300])
+    follow([Totals()]).close()
+    append(history[300:500])
+    follow([Milestones()]).close()
+    append(history[500:])
+
+    checked = self_check(database_url, [Totals(), Catalogue(), Milestones()])
+
+    assert [(one.view, one.equal, one.events) for one in checked] == [
+        ("totals", True, 300),
+        ("catalogue", None, 0),
+        ("milestones", True, 500),
+    ]
+
+
+def test_a_rebuilt_view_has_the_indexes_of_a_followed_one_and_survives_a_crash(
+    connection, database_url, append, follow, history
+):
+    """What a fold does not need is made last, and nothing that is kept may be unlogged."""
+    append(history)
+    follow().catch_up()
+    followed = structure(connection)
+
+    rebuild(database_url, every_view(), compare=False)
+
+    assert structure(connection) == followed
+    assert {persistence for *_, persistence in followed} == {"p"}
+
+
 @pytest.mark.parametrize("compare", [True, False])
 def test_a_view_that_was_never_followed_is_built_up_to_the_head(connection, database_url, append, *, history, compare):
     append(history)
@@ -232,6 +262,14 @@ def test_a_rebuild_killed_midway_leaves_the_live_view_alone_and_the_next_begins_
     assert (running_count(connection), wait_for(connection, ["totals"], len(history), 0)) == (counted, True)
     assert rebuild(database_url, [Totals()], compare=True)[0].equal
     assert schemas(connection) == {"view_totals"}
+
+
+def structure(connection: psycopg.Connection[tuple[str, ...]]) -> set[tuple[str, ...]]:
+    query = """
+        SELECT relname, coalesce(pg_get_indexdef(pg_class.oid), ''), relpersistence FROM pg_class
+        WHERE relkind IN ('r', 'i') AND relnamespace::regnamespace::text LIKE 'view%'
+    """
+    return set(connection.execute(query).fetchall())
 
 
 def schemas(connection: psycopg.Connection[tuple[str]]) -> set[str]:
