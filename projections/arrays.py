@@ -65,7 +65,9 @@ def _packed_text(value: str | None) -> bytes:
     return _NULL if value is None else _packed_bytes(value.encode())
 
 
-def _packed_instant(value: datetime) -> bytes:
+def _packed_instant(value: datetime | None) -> bytes:
+    if value is None:
+        return _NULL
     since = value - _EPOCH
     return _int8(8, (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds)
 
@@ -101,12 +103,12 @@ def booleans(column: Sequence[bool]) -> Array:
     return Array(16, len(column), map(_bool, repeat(1), column))
 
 
-def instants(column: Sequence[datetime]) -> Array:
+def instants(column: Sequence[datetime | None]) -> Array:
     """timestamptz; each different."""
     return Array(1184, len(column), map(_packed_instant, column))
 
 
-def times(column: Sequence[datetime]) -> Array:
+def times(column: Sequence[datetime | None]) -> Array:
     """timestamptz; of few different values."""
     return Array(1184, len(column), map(_start, column))
 

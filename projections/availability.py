@@ -28,7 +28,7 @@ from domain.events import (
     SlotWithdrawn,
 )
 from domain.opening_hours import slots_of
-from projections.arrays import booleans, columns, dates, integers, times, words
+from projections.arrays import booleans, columns, dates, instants, integers, texts, times, words
 from projections.log import Page
 from projections.projection import expect_rows
 
@@ -116,13 +116,13 @@ def _claim_or_return(claims: dict[Claim, datetime | None], cursor: Cursor[TupleR
             """DELETE FROM claim
                USING unnest(%b::text[], %b::timestamptz[], %b::text[]) AS ended (office, starts_at, claim)
                WHERE (claim.office, claim.starts_at, claim.claim) = (ended.office, ended.starts_at, ended.claim)""",
-            [list(column) for column in zip(*ended, strict=True)],
+            columns(ended, words, times, texts),
         )
     if kept:
         cursor.execute(
             """INSERT INTO claim SELECT * FROM unnest(%b::text[], %b::timestamptz[], %b::text[], %b::timestamptz[])
                ON CONFLICT (office, starts_at, claim) DO UPDATE SET until = excluded.until""",
-            [list(column) for column in zip(*kept, strict=True)],
+            columns(kept, words, times, texts, instants),
         )
 
 

@@ -9,6 +9,7 @@ from psycopg.rows import TupleRow, class_row
 
 from domain.calendar import local_date
 from domain.events import PlaceOffered, WaitingListJoined, WaitingListLeft
+from projections.arrays import bigints, columns, dates, instants, texts, times, words
 from projections.log import Page
 from projections.projection import expect_rows
 
@@ -29,6 +30,8 @@ class Waiting:
             starts_at  timestamptz,      -- of what was offered last
             expires_at timestamptz
         );
+    """
+    indexes = """
         CREATE INDEX entry_line ON entry (office, service, joined) WHERE status IN ('waiting', 'offered');
         CREATE INDEX entry_person ON entry (person);
     """
@@ -52,7 +55,7 @@ class Waiting:
                 """INSERT INTO entry (entry, person, office, service, since, until, joined, status)
                    SELECT *, 'waiting' FROM unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::date[],
                                                    %b::date[], %b::bigint[])""",
-                [list(column) for column in zip(*joined, strict=True)],
+                columns(joined, texts, texts, words, words, dates, dates, bigints),
             )
         if changed:
             rows = [
@@ -65,7 +68,7 @@ class Waiting:
                    FROM unnest(%b::text[], %b::text[], %b::timestamptz[], %b::timestamptz[])
                         AS now (entry, status, starts_at, expires_at)
                    WHERE entry.entry = now.entry""",
-                [list(column) for column in zip(*rows, strict=True)],
+                columns(rows, texts, words, times, instants),
             )
             expect_rows(cursor, len(rows))
 

@@ -1,5 +1,6 @@
 """What commands share: settings, the database, and an instance on it."""
 
+import gc
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ import click
 import psycopg
 
 from infra import logs
-from infra.bootstrap import Instance, open_instance
+from infra.bootstrap import GC_THRESHOLDS, Instance, open_instance
 from infra.cli.failures import Failure
 from infra.postgres import Database, database
 from infra.processes import prepare
@@ -22,6 +23,7 @@ def opened_database() -> Iterator[tuple[Settings, Database]]:
     """Settings read, logging on, the database reachable; SIGTERM ends like Ctrl-C, so that it is left in order."""
     settings = Settings.load()
     logs.configure(settings.instance.log_format)
+    gc.set_threshold(*GC_THRESHOLDS)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         with database(settings) as found:

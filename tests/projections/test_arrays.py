@@ -12,6 +12,7 @@ INSTANTS = [
     datetime(2000, 1, 1, tzinfo=UTC),
     datetime(2261, 7, 8, 1, 2, 3, 4, tzinfo=UTC),
     datetime(1, 1, 2, tzinfo=UTC),
+    None,
 ]
 
 
