@@ -18,9 +18,8 @@ _KEPT_MAX: Final = 50_000
 _EPOCH, _FIRST_DAY = datetime(2000, 1, 1, tzinfo=UTC), date(2000, 1, 1).toordinal()
 _NULL: Final = b"\xff\xff\xff\xff"
 
-_header = Struct(
-    ">iiIii"
-).pack  # dimensions, whether there may be a NULL, type of the elements, their number, lower bound
+#: Dimensions, whether there may be a NULL, the elements' type, and of the one dimension: how many, and the lower bound.
+_header = Struct(">iiIii").pack
 _empty = Struct(">iiI").pack
 _length = Struct(">i").pack
 _int4, _int8, _bool = Struct(">ii").pack, Struct(">iq").pack, Struct(">i?").pack
