@@ -83,7 +83,7 @@ class Runner:
         key = idempotency.key_of(headers)
         at = time_of_command(services, headers)
         queries.refuse_others(scope["query_string"], ())
-        content = await bodies.read(receive, services.limits.body_bytes_max)
+        content = await bodies.read(receive, services.limits.body_bytes_max, headers.get(b"content-length"))
         if spec.body_is_optional and not content:
             content = b"{}"
         else:
