@@ -96,7 +96,7 @@ class Runner:
         services, caller, key = self._services, asking.caller, asking.key
         if asking.office and not is_code(asking.office):
             raise problems.invalid("office", "is not the id of an office")
-        if spec.row.scope is not Scope.ANY and caller.role != "citizen":
+        if spec.row.scope is not Scope.ANY and (caller.office is not None or caller.region is not None):
             for office in spec.offices(asking.body, asking.office):
                 await self._refuse_other_office(caller, office)
         booking, target = "", asking.office
