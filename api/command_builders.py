@@ -22,7 +22,7 @@ from domain.commands import (
     RegisterOffice,
     Reschedule,
 )
-from domain.identifiers import parse_number
+from domain.identifiers import kind_of
 from domain.ports import Receipt
 
 # -- bookings ---------------------------------------------------------------------------------------------------------
@@ -83,7 +83,7 @@ def beneficiary(asked: Asked, caller: Caller, told: schemas.BeneficiaryIn) -> Be
         raise forbidden("a citizen books for their own number")
     return Beneficiary(
         number=told.number,
-        kind=parse_number(told.number).kind,
+        kind=kind_of(told.number),
         lookup=lookup,
         sex=told.sex,
         name=told.name,

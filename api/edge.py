@@ -140,7 +140,7 @@ class _Reply:
         self.status = 0  # until the answer begins
         self.is_whole = False
 
-    async def send(self, message: MutableMapping[str, Any]) -> None:
+    def send(self, message: MutableMapping[str, Any]) -> Awaitable[None]:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             message["headers"] = _completed(message["headers"], self._request_id)
@@ -148,7 +148,7 @@ class _Reply:
             self.is_whole = True
         else:
             self._lift_deadline()  # a stream lasts as long as it does, once it has begun in time
-        await self._send(message)
+        return self._send(message)
 
     async def problem(self, problem: Problem, exchange: Exchange) -> None:
         exchange.problem = problem.type.name

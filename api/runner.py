@@ -83,7 +83,7 @@ class Runner:
         key = idempotency.key_of(headers)
         at = time_of_command(services, headers)
         queries.refuse_others(scope["query_string"], ())
-        content = await bodies.read(receive, services.limits.body_bytes_max)
+        content = await bodies.read(receive, services.limits.body_bytes_max, headers.get(b"content-length"))
         if spec.body_is_optional and not content:
             content = b"{}"
         else:
@@ -96,7 +96,7 @@ class Runner:
         services, caller, key = self._services, asking.caller, asking.key
         if asking.office and not is_code(asking.office):
             raise problems.invalid("office", "is not the id of an office")
-        if spec.row.scope is not Scope.ANY and caller.role != "citizen":
+        if spec.row.scope is not Scope.ANY and (caller.office is not None or caller.region is not None):
             for office in spec.offices(asking.body, asking.office):
                 await self._refuse_other_office(caller, office)
         booking, target = "", asking.office

@@ -76,6 +76,7 @@ def parse_slot_id(text: str) -> tuple[str, datetime]:
     return office, start
 
 
+@lru_cache(maxsize=8192)  # as above; what is refused is not kept, and what is accepted is short
 def parse_start(text: str) -> datetime:
     """Office time of an RFC 3339 instant, or of an office wall time without offset; seconds may be left out."""
     match = _START.fullmatch(text.upper())
@@ -126,9 +127,11 @@ class Number(msgspec.Struct, frozen=True):
 
 def parse_number(text: str) -> Number:
     """National id (1…), iqama (2…): Luhn over all ten digits; border number (3…, 4…): no check digit."""
-    digits = text.strip(_AROUND_NUMBER).translate(TO_ASCII_DIGITS)
-    if digits and not (digits.isascii() and digits.isdigit()):
-        raise InvalidNumber("not-a-digit")
+    digits = text
+    if not (text.isascii() and text.isdigit()):  # nearly always it is
+        digits = text.strip(_AROUND_NUMBER).translate(TO_ASCII_DIGITS)
+        if digits and not (digits.isascii() and digits.isdigit()):
+            raise InvalidNumber("not-a-digit")
     if len(digits) != NUMBER_LENGTH:
         raise InvalidNumber("length")
     kind = _KINDS.get(digits[0])
@@ -137,6 +140,11 @@ def parse_number(text: str) -> Number:
     if kind != "border" and _luhn(digits) != 0:
         raise InvalidNumber("check-digit")
     return Number(digits, kind)
+
+
+def kind_of(digits: str) -> NumberKind:
+    """Of a number that has been parsed."""
+    return _KINDS[digits[0]]
 
 
 def make_number(kind: NumberKind, seed: int) -> str:
@@ -157,7 +165,12 @@ def _luhn(ten: str) -> int:
 
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS = [a + b for a in CROCKFORD for b in CROCKFORD]
-_VALUE = {character: value for value, character in enumerate(CROCKFORD)}
+_40_BITS = 2**40 - 1
+#: Product before a character, and the character → product after it; see `_check`.
+_CHECK_STEPS = [
+    {character: ((product + value) % 32 or 32) * 2 % 33 for value, character in enumerate(CROCKFORD)}
+    for product in range(33)
+]
 PERSON_ENTROPY_BYTES = 16
 REFERENCE_LENGTH = 13
 _REFERENCE = re.compile(f"[{CROCKFORD}]*")
@@ -183,8 +196,15 @@ def booking_id(command_id: bytes, index: int = 0, *, key: bytes) -> str:
 
     `index` counts the bookings of a group; `key` (at most 64 bytes) keeps a caller from choosing an id.
     """
-    digest = blake2b(command_id + index.to_bytes(4, "big"), digest_size=13, key=key, person=b"booking id").digest()
-    return _base32(int.from_bytes(digest, "big") >> 4, 20).lower()
+    mac = _booking_mac(key).copy()
+    mac.update(command_id + index.to_bytes(4, "big"))
+    value = int.from_bytes(mac.digest(), "big") >> 4
+    return (_base32_of_60_bits(value >> 40) + _base32_of_60_bits(value & _40_BITS)[4:]).lower()
+
+
+@lru_cache(maxsize=4)  # a keyed state is copied for each id: setting the key up again costs more than the id
+def _booking_mac(key: bytes) -> blake2b:
+    return blake2b(digest_size=13, key=key, person=b"booking id")
 
 
 def is_booking_id(text: str) -> bool:
@@ -201,7 +221,7 @@ def person_id(entropy: bytes) -> str:
 def reference_for(booking: str, key: bytes) -> str:
     """The customer's secret code of a booking, canonical: 13 characters without dashes, the last one a check."""
     secret = int.from_bytes(hmac.digest(key, booking.encode(), "sha256")[:8], "big") >> 4
-    payload = _base32(secret, 12)
+    payload = _base32_of_60_bits(secret)
     return payload + _check(payload)
 
 
@@ -226,9 +246,22 @@ def _check(payload: str) -> str:
     """ISO 7064's hybrid system, MOD 33,32: sees every wrong character and nearly every swap of neighbours."""
     product = 32
     for character in payload:
-        product = ((product + _VALUE[character]) % 32 or 32) * 2 % 33
+        product = _CHECK_STEPS[product][character]
     return CROCKFORD[(1 - product) % 32]
 
 
 def _base32(value: int, length: int) -> str:
     return "".join([_PAIRS[value >> shift & 1023] for shift in range(5 * length - 10, -1, -10)])
+
+
+def _base32_of_60_bits(value: int) -> str:
+    """As `_base32(value, 12)`, in a third of the time: every booking told to anyone needs some."""
+    pairs = _PAIRS
+    return (
+        pairs[value >> 50]
+        + pairs[value >> 40 & 1023]
+        + pairs[value >> 30 & 1023]
+        + pairs[value >> 20 & 1023]
+        + pairs[value >> 10 & 1023]
+        + pairs[value & 1023]
+    )

@@ -33,9 +33,13 @@ _MOBILE = _saudi_mobile_pattern()
 
 def parse_mobile(text: str) -> str:
     """E.164, such as +966500000001."""
-    compact = text.translate(_SPELLINGS)
-    match = _MOBILE.fullmatch(compact)  # the library costs twenty times as much
-    return f"+966{match[1]}" if match else _ask_library(compact)
+    match = _MOBILE.fullmatch(text)  # nearly always; the library costs twenty times as much
+    if match is None:
+        compact = text.translate(_SPELLINGS)
+        match = _MOBILE.fullmatch(compact)
+        if match is None:
+            return _ask_library(compact)
+    return f"+966{match[1]}"
 
 
 def _ask_library(compact: str) -> str:

@@ -1,3 +1,4 @@
+import asyncio
 import json
 from typing import Any
 
@@ -85,3 +86,34 @@ def test_escapes_in_strings_and_names_change_nothing():
     )
 
     assert plain == escaped
+
+
+def read_of(parts, length, bytes_max=100):
+    """What is read of a body that comes in these parts, and how many of them were asked for."""
+    messages = [{"type": "http.request", "body": part, "more_body": True} for part in parts]
+    messages.append({"type": "http.request", "body": b"", "more_body": False})
+    asked = 0
+
+    async def receive():
+        nonlocal asked
+        asked += 1
+        return messages[asked - 1]
+
+    return asyncio.run(bodies.read(receive, bytes_max, length)), asked
+
+
+def test_a_body_as_long_as_was_told_is_whole_without_asking_for_more():
+    assert read_of([b"12345"], b"5") == (b"12345", 1)
+
+
+@pytest.mark.parametrize("length", [None, b"10", b"4", b"05", b"x"])
+def test_a_body_is_read_to_its_end_where_its_length_is_not_what_was_told(length):
+    assert read_of([b"12345", b"67890"], length) == (b"1234567890", 3)
+
+
+@pytest.mark.parametrize("length", [None, b"11"])
+def test_a_body_over_the_limit_is_refused_whether_its_length_was_told_or_not(length):
+    with pytest.raises(Problem) as refused:
+        read_of([b"12345678901"], length, bytes_max=10)
+
+    assert refused.value.type.name == "body-too-large"

@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta, timezone
+from hashlib import blake2b
 
 import pytest
 from hypothesis import assume, example, given
@@ -316,6 +317,17 @@ def test_a_command_makes_the_same_booking_ids_again(command_id, index):
     assert made == booking_id(command_id, index, key=KEY)
     assert made != booking_id(command_id, index + 1, key=KEY)
     assert made != booking_id(command_id, index, key=KEY[::-1])
+
+
+@given(st.binary(min_size=16, max_size=16), st.integers(0, 10_000))
+def test_a_booking_id_writes_the_first_hundred_bits_of_its_hash(command_id, index):
+    message = command_id + index.to_bytes(4, "big")
+    digest = blake2b(message, digest_size=13, key=KEY, person=b"booking id").digest()
+
+    bits = f"{int.from_bytes(digest, 'big'):0104b}"[:100]
+
+    written = "".join(CROCKFORD[int(bits[at : at + 5], 2)] for at in range(0, 100, 5)).lower()
+    assert booking_id(command_id, index, key=KEY) == written
 
 
 @pytest.mark.parametrize("text", ["", "0rc7bwb476sbnf9zhyr", "0rc7bwb476sbnf9zhyrru", "0RC7BWB476SBNF9ZHYRR", "u" * 20])
