@@ -18,7 +18,6 @@ from domain.commands import (
     Caller,
     Cancel,
     PublishDay,
-    RecordOutcome,
     RegisterOffice,
     Reschedule,
 )
@@ -48,10 +47,6 @@ def cancel(asked: Asked) -> Sequence[Cancel]:
     return (Cancel(**asked.stamp(), booking=asked.booking, reason=asked.body.reason),)
 
 
-def record_outcome(asked: Asked) -> Sequence[RecordOutcome]:
-    return (RecordOutcome(**asked.stamp(), booking=asked.booking, outcome=asked.body.outcome),)
-
-
 def _book(asked: Asked, body: schemas.BookIn, index: int) -> Book:
     caller = asked.caller
     refuse_other_channel(caller, body.channel)
@@ -78,13 +73,17 @@ def refuse_other_channel(caller: Caller, channel: str) -> None:
 
 def beneficiary(asked: Asked, caller: Caller, told: schemas.BeneficiaryIn) -> Beneficiary:
     """A citizen books for themselves only."""
-    lookup = asked.services.lookup(told.number)
-    if caller.role == "citizen" and lookup != caller.lookup:
+    person = beneficiary(asked, told)
+    if caller.role == "citizen" and person.lookup != caller.lookup:
         raise forbidden("a citizen books for their own number")
+    return person
+
+
+def beneficiary(asked: Asked, told: schemas.BeneficiaryIn) -> Beneficiary:
     return Beneficiary(
         number=told.number,
         kind=parse_number(told.number).kind,
-        lookup=lookup,
+        lookup=asked.services.lookup(told.number),
         sex=told.sex,
         name=told.name,
         mobile=told.mobile,

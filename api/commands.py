@@ -6,6 +6,7 @@ from typing import Final
 from api import answers, schemas
 from api import command_builders as builders
 from api.command_specs import Spec
+from api.visit_commands import VISIT_COMMANDS
 
 
 def _office_of_booking(body: schemas.BookIn, _office: str) -> Iterable[str]:
@@ -128,17 +129,6 @@ PUBLISH: Final = Spec(
     offices=_office_of_path,
     answer=answers.PublicationAnswer,
 )
-#: Known to the bulk alone.
-OUTCOME: Final = Spec(
-    name="record_outcome",
-    summary="What became of a visit",
-    method="LINE",
-    path="outcome",
-    body=schemas.OutcomeIn,
-    build=builders.record_outcome,
-    answer=answers.BookingAnswer,
-    refusals=("already-cancelled", "already-checked-in", "no-show-too-early"),
-)
 
 COMMANDS: Final = (
     BOOK,
@@ -149,4 +139,5 @@ COMMANDS: Final = (
     ANNOUNCE_LIVE_DATE,
     ASSIGN_COUNTERS,
     PUBLISH,
+    *VISIT_COMMANDS,
 )

@@ -26,6 +26,7 @@ from domain.events import (
     SlotReleased,
     SlotResized,
     SlotWithdrawn,
+    WalkedIn,
 )
 from domain.opening_hours import slots_of
 from projections.log import Page
@@ -37,7 +38,7 @@ Claim = tuple[str, datetime, str]  # office, start, hold or entry
 
 class Availability:
     name = "availability"
-    version = 2
+    version = 3
     ddl = """
         CREATE TABLE slot (
             office    text NOT NULL,
@@ -81,7 +82,7 @@ class Availability:
                     claims[_claim(event, fact)] = until
                 case HoldReleased() | HoldExpired() | PlaceReturned() as event:
                     claims[_claim(event, fact)] = None
-                case SlotBooked() | SlotOccupied() | BookingMovedIn() as event:
+                case SlotBooked() | SlotOccupied() | BookingMovedIn() | WalkedIn() as event:
                     taken[event.office, event.starts_at] += 1
                 case BookingCancelled() | SlotReleased() | BookingMovedOut() as event:
                     taken[event.office, event.starts_at] -= 1

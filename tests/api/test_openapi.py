@@ -84,7 +84,7 @@ def test_the_example_of_a_bulk_is_valid(openapi):
     operation = openapi["paths"]["/v1/commands"]["post"]
     content = operation["requestBody"]["content"]["application/x-ndjson"]
 
-    assert len(content["schema"]["oneOf"]) == 4
+    assert len(content["schema"]["oneOf"]) == 7
     assert json.loads(content["example"])["command"] == "cancel"
     assert "application/x-ndjson" in operation["responses"]["200"]["content"]
 

@@ -6,7 +6,7 @@ from fastapi.routing import APIRoute
 
 from api import bulk
 from api.app import ROUTERS, refuse_unguarded
-from api.commands import COMMANDS, OUTCOME
+from api.commands import COMMANDS
 from api.policy_table import CHANNELS, ROLES, TABLE, RouteWithoutPolicy, row_of
 from api.routes import GuardedRoute
 from domain.policy import BOOKING_CHANNELS
@@ -53,7 +53,7 @@ def test_every_route_has_a_row():
 
 
 def test_every_command_asks_for_a_token():
-    assert all(spec.row.roles for spec in (*COMMANDS, OUTCOME))
+    assert all(spec.row.roles for spec in COMMANDS)
 
 
 @pytest.mark.parametrize("route_class", [GuardedRoute, APIRoute])
@@ -308,5 +308,5 @@ def test_a_refusal_tells_the_reference_to_who_may_read_that_booking(api):
 
 
 def test_a_specs_row_is_the_tables():
-    for spec in (*COMMANDS, OUTCOME):
+    for spec in COMMANDS:
         assert spec.row is TABLE[spec.method, spec.path]
