@@ -73,17 +73,13 @@ def refuse_other_channel(caller: Caller, channel: str) -> None:
 
 def beneficiary(asked: Asked, caller: Caller, told: schemas.BeneficiaryIn) -> Beneficiary:
     """A citizen books for themselves only."""
-    person = beneficiary(asked, told)
-    if caller.role == "citizen" and person.lookup != caller.lookup:
+    lookup = asked.services.lookup(told.number)
+    if caller.role == "citizen" and lookup != caller.lookup:
         raise forbidden("a citizen books for their own number")
-    return person
-
-
-def beneficiary(asked: Asked, told: schemas.BeneficiaryIn) -> Beneficiary:
     return Beneficiary(
         number=told.number,
         kind=parse_number(told.number).kind,
-        lookup=asked.services.lookup(told.number),
+        lookup=lookup,
         sex=told.sex,
         name=told.name,
         mobile=told.mobile,

@@ -6,7 +6,6 @@ from typing import Final
 from api import answers, schemas
 from api import command_builders as builders
 from api.command_specs import Spec
-from api.visit_commands import VISIT_COMMANDS
 
 
 def _office_of_booking(body: schemas.BookIn, _office: str) -> Iterable[str]:
@@ -139,5 +138,4 @@ COMMANDS: Final = (
     ANNOUNCE_LIVE_DATE,
     ASSIGN_COUNTERS,
     PUBLISH,
-    *VISIT_COMMANDS,
 )

@@ -51,7 +51,7 @@ class RescheduleLine(schemas.RescheduleIn, _OfBooking):
     command: Literal["reschedule"]
 
 
-class CheckInLine(visit_schemas.Nothing, _OfBooking):
+class CheckInLine(schemas.NothingIn, _OfBooking):
     command: Literal["check-in"]
 
 

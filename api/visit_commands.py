@@ -6,7 +6,8 @@ from typing import Final
 from api import answers, schemas
 from api.command_builders import beneficiary
 from api.command_specs import Asked, Spec
-from api.visit_schemas import CalledAnswer, CorrectionIn, Nothing, WalkInIn
+from api.commands import ELIGIBILITY, FORM, PERSON, PLACE
+from api.visit_schemas import CalledAnswer, CorrectionIn, WalkInIn
 from domain.commands import CallNext, CheckIn, CorrectOutcome, RecordOutcome, WalkIn
 
 
@@ -22,7 +23,7 @@ def _walk_in(asked: Asked) -> Sequence[WalkIn]:
             booking=asked.services.booking_id(asked.command_id, 0),
             office=body.office,
             service=body.service,
-            beneficiary=beneficiary(asked, body.beneficiary),
+            beneficiary=beneficiary(asked, asked.caller, body.beneficiary),
             channel="kiosk" if asked.caller.role == "kiosk" else "counter",
         ),
     )
@@ -55,7 +56,7 @@ CHECK_IN: Final = Spec(
     description="On the day of the visit, office time, as long as no no-show has been recorded: who comes late may "
     "still be checked in.",
     path="/v1/bookings/{reference}/check-in",
-    body=Nothing,
+    body=schemas.NothingIn,
     body_is_optional=True,
     build=_check_in,
     answer=answers.BookingAnswer,
@@ -74,19 +75,7 @@ WALK_IN: Final = Spec(
     offices=_office_of_walk_in,
     creates=True,
     answer=answers.BookingAnswer,
-    refusals=(
-        "invalid-number",
-        "invalid-mobile",
-        "office-not-live",
-        "service-not-offered",
-        "audience",
-        "section",
-        "active-booking-exists",
-        "too-many-active-bookings",
-        "slot-closed",
-        "slot-not-published",
-        "slot-full",
-    ),
+    refusals=(*FORM, *ELIGIBILITY, *PERSON, *PLACE),
 )
 CALL_NEXT: Final = Spec(
     name="call_next",
@@ -96,7 +85,7 @@ CALL_NEXT: Final = Spec(
     "where they came before it. Where nobody waits the answer is 200 with `booking: null`: an empty waiting room is no "
     "error.",
     path="/v1/offices/{office}/queue/next",
-    body=Nothing,
+    body=schemas.NothingIn,
     body_is_optional=True,
     build=_call_next,
     offices=_office_of_path,

@@ -12,12 +12,6 @@ def _examples(*examples: JsonValue) -> ConfigDict:
     return ConfigDict(json_schema_extra={"examples": list(examples)})
 
 
-class Nothing(Body):
-    """All that the command needs is in its path."""
-
-    model_config = _examples({})
-
-
 class WalkInIn(Body):
     model_config = _examples(
         {

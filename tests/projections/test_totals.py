@@ -53,7 +53,7 @@ def expected(facts: Facts, by: tuple[str, ...], now: datetime, first: date, last
     made_date = "made_date" in by
     for _, fact in facts:
         event = fact.event
-        if not isinstance(event, BookingEvent):
+        if not isinstance(event, BookingEvent) or isinstance(event, CheckedIn | CustomerCalled):
             continue
         of = attributes(event, event.outcome_at if isinstance(event, OutcomeCorrected) else fact.at)
         cell = tuple(of[name] for name in by)
@@ -72,7 +72,7 @@ def expected(facts: Facts, by: tuple[str, ...], now: datetime, first: date, last
             case OutcomeCorrected(corrected=corrected, outcome=outcome):
                 counts[cell][corrected] -= 1
                 counts[cell][outcome] += 1
-        if isinstance(event, SlotBooked | BookingMovedIn | WalkedIn | CheckedIn | CustomerCalled):
+        if isinstance(event, SlotBooked | BookingMovedIn | WalkedIn):
             stands[fact.booking] = cell, event.starts_at + timedelta(minutes=event.minutes)
     for cell, ends_at in stands.values():
         counts[cell]["live"] += ends_at > now
