@@ -26,6 +26,7 @@ from api import (
     policies,
     problem_pages,
     problems,
+    queue,
     statistics,
     stream,
     waiting,
@@ -46,12 +47,13 @@ from api.references import References
 from api.routes import CommandRoute, GuardedRoute
 from api.runner import Runner
 from api.services import Services
+from api.visit_commands import VISIT_COMMANDS
 from api.web import home, rendering
 from domain.ports import OutcomeUnknown, Overloaded
 
 API_VERSION: Final = "1"
 #: Where a module of commands is added.
-EVERY_COMMAND: Final = (*COMMANDS, *CLAIM_COMMANDS)
+EVERY_COMMAND: Final = (*COMMANDS, *CLAIM_COMMANDS, *VISIT_COMMANDS)
 #: Where a module of reading endpoints is added.
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     bookings.router,
@@ -59,6 +61,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     catalogue.router,
     availability.router,
     policies.router,
+    queue.router,
     statistics.router,
     stream.router,
     audit.router,

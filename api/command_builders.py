@@ -18,7 +18,6 @@ from domain.commands import (
     Caller,
     Cancel,
     PublishDay,
-    RecordOutcome,
     RegisterOffice,
     Reschedule,
 )
@@ -46,10 +45,6 @@ def reschedule(asked: Asked) -> Sequence[Reschedule]:
 
 def cancel(asked: Asked) -> Sequence[Cancel]:
     return (Cancel(**asked.stamp(), booking=asked.booking, reason=asked.body.reason),)
-
-
-def record_outcome(asked: Asked) -> Sequence[RecordOutcome]:
-    return (RecordOutcome(**asked.stamp(), booking=asked.booking, outcome=asked.body.outcome),)
 
 
 def _book(asked: Asked, body: schemas.BookIn, index: int) -> Book:

@@ -128,17 +128,6 @@ PUBLISH: Final = Spec(
     offices=_office_of_path,
     answer=answers.PublicationAnswer,
 )
-#: Known to the bulk alone.
-OUTCOME: Final = Spec(
-    name="record_outcome",
-    summary="What became of a visit",
-    method="LINE",
-    path="outcome",
-    body=schemas.OutcomeIn,
-    build=builders.record_outcome,
-    answer=answers.BookingAnswer,
-    refusals=("already-cancelled", "already-checked-in", "no-show-too-early"),
-)
 
 COMMANDS: Final = (
     BOOK,

@@ -3,11 +3,11 @@
 import json
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple, get_args
 
 from pydantic import BeforeValidator, Field, TypeAdapter, model_validator
 
-from api import bodies, commands, schemas
+from api import bodies, commands, schemas, visit_commands, visit_schemas
 from api.clock import parse_instant
 from api.command_specs import Spec
 from api.schemas import Key
@@ -51,19 +51,33 @@ class RescheduleLine(schemas.RescheduleIn, _OfBooking):
     command: Literal["reschedule"]
 
 
+class CheckInLine(schemas.NothingIn, _OfBooking):
+    command: Literal["check-in"]
+
+
+class WalkInLine(visit_schemas.WalkInIn, _Line):
+    command: Literal["walk-in"]
+
+
 class OutcomeLine(schemas.OutcomeIn, _OfBooking):
     command: Literal["outcome"]
 
 
-MODELS: Final = (BookLine, CancelLine, RescheduleLine, OutcomeLine)
-ADAPTER: Final[TypeAdapter[Any]] = TypeAdapter(
-    Annotated[BookLine | CancelLine | RescheduleLine | OutcomeLine, Field(discriminator="command")]
-)
+class CorrectionLine(visit_schemas.CorrectionIn, _OfBooking):
+    command: Literal["correction"]
+
+
+_Any = BookLine | CancelLine | RescheduleLine | CheckInLine | WalkInLine | OutcomeLine | CorrectionLine
+MODELS: Final = get_args(_Any)
+ADAPTER: Final[TypeAdapter[Any]] = TypeAdapter(Annotated[_Any, Field(discriminator="command")])
 _SPECS: Final[dict[type[Any], Spec]] = {
     BookLine: commands.BOOK,
     CancelLine: commands.CANCEL,
     RescheduleLine: commands.RESCHEDULE,
-    OutcomeLine: commands.OUTCOME,
+    CheckInLine: visit_commands.CHECK_IN,
+    WalkInLine: visit_commands.WALK_IN,
+    OutcomeLine: visit_commands.OUTCOME,
+    CorrectionLine: visit_commands.CORRECTION,
 }
 
 

@@ -30,6 +30,8 @@ def _row(*roles: str, scope: Scope = Scope.ANY) -> Row:
 
 _OPEN = Row(None, Scope.ANY)
 _CUSTOMERS = ("citizen", "kiosk", "staff", "manager", "operator")
+_DESKS = ("staff", "manager", "operator")
+_ON_SITE = ("kiosk", *_DESKS)
 _OFFICE_HEADS = _row("manager", "operator", scope=Scope.OFFICE)
 _FACTS = _row("auditor", "operator")
 _FIGURES = _row("dashboard", "operator")
@@ -41,7 +43,10 @@ TABLE: Final[dict[tuple[str, str], Row]] = {
     ("POST", "/v1/bookings/{reference}/reschedule"): _row(*_CUSTOMERS, scope=Scope.BOOKING),
     ("POST", "/v1/bookings/{reference}/cancel"): _row(*_CUSTOMERS, scope=Scope.BOOKING),
     ("POST", "/v1/commands"): _row(*_CUSTOMERS),  # each line is judged by the row of its own command
-    ("LINE", "outcome"): _row("operator", scope=Scope.BOOKING),
+    ("POST", "/v1/bookings/{reference}/check-in"): _row(*_ON_SITE, scope=Scope.BOOKING),
+    ("POST", "/v1/bookings/{reference}/outcome"): _row(*_DESKS, scope=Scope.BOOKING),
+    ("POST", "/v1/bookings/{reference}/outcome/correction"): _row(*_DESKS, scope=Scope.BOOKING),
+    ("POST", "/v1/walk-ins"): _row(*_ON_SITE, scope=Scope.OFFICE),
     ("GET", "/v1/bookings"): _row("citizen", "staff", "manager", "operator", scope=Scope.BOOKING),
     ("GET", "/v1/bookings/{reference}"): _row(*_CUSTOMERS, "auditor", scope=Scope.BOOKING),
     ("GET", "/v1/bookings/{reference}/history"): _row(
@@ -60,6 +65,8 @@ TABLE: Final[dict[tuple[str, str], Row]] = {
     ("POST", "/v1/offices/{office}/live"): _row("operator"),
     ("POST", "/v1/offices/{office}/counters"): _OFFICE_HEADS,
     ("POST", "/v1/offices/{office}/publications"): _OFFICE_HEADS,
+    ("GET", "/v1/offices/{office}/queue"): _row(*_DESKS, scope=Scope.OFFICE),
+    ("POST", "/v1/offices/{office}/queue/next"): _row(*_DESKS, scope=Scope.OFFICE),
     # the rules one is served by: for everybody with a token
     ("GET", "/v1/policies"): _row(*ROLES),
     # the catalogue, what is free, and the count: for everybody

@@ -135,7 +135,7 @@ class Runner:
                     return problems.of_refusal(refusal, receipt.position, {"reference": self._references.show(booking)})
             return problems.of_refusal(refusal, receipt.position)
         assert said is not None
-        if "booking" in said:
+        if said.get("booking") is not None:
             return self._with_reference(said) | {"position": receipt.position}
         if "bookings" in said:
             return {"bookings": [self._with_reference(one) for one in said["bookings"]], "position": receipt.position}

@@ -166,6 +166,8 @@ class WaitIn(Body):
 class NothingIn(Body):
     """Of a command that says everything by its address."""
 
+    model_config = _shown()
+
 
 class BookGroupIn(Body):
     model_config = _shown(bookings=[_BOOKING])

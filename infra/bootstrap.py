@@ -16,7 +16,7 @@ from eventsourcing.persistence import EventStore
 
 from domain import wire
 from domain.commands import Beneficiary, Caller
-from domain.events import SlotBooked
+from domain.events import SlotBooked, WalkedIn
 from domain.identifiers import booking_id, parse_number, person_id, reference_for, show_reference
 from domain.opening_hours import Calendar
 from domain.state import State
@@ -32,6 +32,7 @@ from projections.bookings import Bookings
 from projections.catalogue import Catalogue
 from projections.milestones import Milestones
 from projections.projection import Projection
+from projections.queue import Queue
 from projections.totals import Totals
 from projections.waiting import Waiting
 
@@ -110,12 +111,13 @@ def keys_for(settings: Settings, dsn: str) -> Keys:
         keys = Keys.open(KeyFiles.named_in(settings), create=head == 0)
         [kek] = connection.execute("SELECT kek_id FROM vault.person LIMIT 1").fetchone() or [None]
         booked = connection.execute(
-            "SELECT state FROM log WHERE booking IS NOT NULL ORDER BY position LIMIT 1"
+            "SELECT type, state FROM log WHERE type = ANY(%s) ORDER BY position LIMIT 1",
+            [[SlotBooked.TOPIC, WalkedIn.TOPIC]],
         ).fetchone()
-    first = wire.decode(SlotBooked.TOPIC, booked[0]) if booked is not None else None
+    first = wire.decode(*booked) if booked is not None else None
     if kek not in (None, keys.vault.id):
         raise KeyFileError(_NOT_THIS_LOGS.format("vault", settings.keys.vault_key_file))
-    if isinstance(first, SlotBooked) and first.reference_key != keys.reference.id:
+    if isinstance(first, SlotBooked | WalkedIn) and first.reference_key != keys.reference.id:
         raise KeyFileError(_NOT_THIS_LOGS.format("reference", settings.keys.reference_key_file))
     return keys
 
@@ -147,7 +149,7 @@ def open_instance(settings: Settings, dsn: str) -> Iterator[Instance]:
 
 def views_of(reference_hash_of: Callable[[str], bytes]) -> tuple[Projection, ...]:
     """Every view there is: a new one is its file and a place here."""
-    return Availability(), Bookings(reference_hash_of), Catalogue(), Milestones(), Totals(), Waiting()
+    return Availability(), Bookings(reference_hash_of), Catalogue(), Milestones(), Queue(), Totals(), Waiting()
 
 
 VIEWS = tuple(view.name for view in views_of(reference_hash_of=str.encode))

@@ -26,6 +26,7 @@ from domain.events import (
     SlotReleased,
     SlotResized,
     SlotWithdrawn,
+    WalkedIn,
 )
 from domain.opening_hours import slots_of
 from projections.arrays import booleans, columns, dates, instants, integers, texts, times, words
@@ -38,7 +39,7 @@ Claim = tuple[str, datetime, str]  # office, start, hold or entry
 
 class Availability:
     name = "availability"
-    version = 2
+    version = 3
     indexes = ""
     ddl = """
         CREATE TABLE slot (
@@ -83,7 +84,7 @@ class Availability:
                     claims[_claim(event, fact)] = until
                 case HoldReleased() | HoldExpired() | PlaceReturned() as event:
                     claims[_claim(event, fact)] = None
-                case SlotBooked() | SlotOccupied() | BookingMovedIn() as event:
+                case SlotBooked() | SlotOccupied() | BookingMovedIn() | WalkedIn() as event:
                     taken[event.office, event.starts_at] += 1
                 case BookingCancelled() | SlotReleased() | BookingMovedOut() as event:
                     taken[event.office, event.starts_at] -= 1

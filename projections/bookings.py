@@ -1,14 +1,15 @@
-"""Where each booking stands: by its id, by the hash of its secret reference, by its person."""
+"""Where each booking stands: by its id, by the hash of its secret reference, by its person, by its office's day."""
 
 from collections.abc import Callable, Collection, Sequence
-from datetime import datetime
+from datetime import date, datetime, time
 from typing import NamedTuple
 
 from psycopg import Connection, Cursor
 from psycopg.rows import TupleRow, class_row
 
 from domain.answers import status_after
-from domain.events import BookingEvent, BookingMovedOut, SlotBooked
+from domain.calendar import RIYADH
+from domain.events import BookingEvent, BookingMovedOut, SlotBooked, WalkedIn
 from projections.arrays import bigints, byteas, columns, instants, integers, texts, times, words
 from projections.log import Page
 from projections.projection import expect_rows
@@ -37,6 +38,7 @@ class Bookings:
     indexes = """
         CREATE UNIQUE INDEX booking_reference ON booking (reference_hash);
         CREATE INDEX booking_person ON booking (person);
+        CREATE INDEX booking_day ON booking (office, starts_at);
     """
 
     def __init__(self, reference_hash: Callable[[str], bytes]) -> None:
@@ -51,7 +53,7 @@ class Bookings:
             if not isinstance(event, BookingEvent) or isinstance(event, BookingMovedOut):
                 continue  # where a moved booking stands is in its BookingMovedIn
             assert fact.booking is not None
-            if isinstance(event, SlotBooked):
+            if isinstance(event, SlotBooked | WalkedIn):
                 made[fact.booking] = fact.person, event.section, fact.at
             last[fact.booking] = position, event
         new = [
@@ -151,5 +153,17 @@ def of_person(
         ORDER BY booked_at DESC, booking LIMIT %(limit)s
     """
     asked = {"person": person, "offices": None if offices is None else list(offices), "limit": limit}
+    with connection.cursor(row_factory=class_row(BookingRow)) as cursor:
+        return cursor.execute(query, asked).fetchall()
+
+
+def of_day(connection: Connection[TupleRow], office: str, day: date) -> Sequence[BookingRow]:
+    """Those that stand at the office on the day, cancelled ones too, in the order of their starts."""
+    query = """
+        SELECT * FROM view_bookings.booking
+        WHERE office = %(office)s AND starts_at >= %(midnight)s AND starts_at < %(midnight)s + interval '1 day'
+        ORDER BY starts_at, booked_at, booking
+    """
+    asked = {"office": office, "midnight": datetime.combine(day, time(), RIYADH)}
     with connection.cursor(row_factory=class_row(BookingRow)) as cursor:
         return cursor.execute(query, asked).fetchall()

@@ -13,8 +13,10 @@ from domain.events import (
     BookingEvent,
     BookingMovedIn,
     BookingMovedOut,
+    OutcomeCorrected,
     OutcomeRecorded,
     SlotBooked,
+    WalkedIn,
 )
 from domain.policy import ELECTRONIC_CHANNELS
 from projections.arrays import columns, dates, integers, times, words
@@ -31,7 +33,7 @@ _DoneKey = tuple[str, str, str, date]  # office, service, channel, day
 
 class Totals:
     name = "totals"
-    version = 2
+    version = 3
     indexes = ""
     ddl = """
         CREATE TABLE visit (  -- each fact counts where its booking stood: made where it was made, moved where it went
@@ -41,7 +43,7 @@ class Totals:
             starts_at     timestamptz NOT NULL,
             ends_at       timestamptz NOT NULL,
             confirmed     integer NOT NULL,  -- stand here now, neither cancelled nor with an outcome
-            made          integer NOT NULL,  -- first confirmations
+            made          integer NOT NULL,  -- first confirmations, and walk-ins
             cancelled     integer NOT NULL,
             rescheduled   integer NOT NULL,  -- to here
             served        integer NOT NULL,
@@ -49,7 +51,7 @@ class Totals:
             no_show       integer NOT NULL,
             PRIMARY KEY (starts_at, office, service, channel, ends_at)
         ) WITH (fillfactor = 70);
-        CREATE TABLE done (  -- the same facts by the office's date of their own `at`
+        CREATE TABLE done (  -- the same facts by the office's date of their own `at`; a correction by the outcome's
             office        text NOT NULL,
             service       text NOT NULL,
             channel       text NOT NULL,
@@ -85,6 +87,9 @@ class Totals:
                     visit[_CONFIRMED] += 1
                     counter = _MADE
                     electronic += channel in ELECTRONIC_CHANNELS
+                case WalkedIn():  # over whichever channel, never electronic (POL-12)
+                    visit[_CONFIRMED] += 1
+                    counter = _MADE
                 case BookingMovedOut():
                     visit[_CONFIRMED] -= 1
                     continue
@@ -97,19 +102,29 @@ class Totals:
                 case OutcomeRecorded(outcome=outcome):
                     visit[_CONFIRMED] -= 1
                     counter = _OUTCOMES[outcome]
+                case OutcomeCorrected(corrected=corrected, outcome=outcome, outcome_at=outcome_at):
+                    day = _done_on(done, event, outcome_at)
+                    for counts in (visit, day):
+                        counts[_OUTCOMES[corrected]] -= 1
+                        counts[_OUTCOMES[outcome]] += 1
+                    continue
                 case _:
                     continue
             visit[counter] += 1
-            day = event.office, event.service, event.channel, local_date(fact.at)
-            if day not in done:
-                done[day] = [0] * 7
-            done[day][counter] += 1
+            _done_on(done, event, fact.at)[counter] += 1
         if visits:
             _add_visits(visits, cursor)
         if done:
             _add_done(done, cursor)
         if electronic:
             cursor.execute("UPDATE running SET count = count + %s", (electronic,))
+
+
+def _done_on(done: dict[_DoneKey, list[int]], event: BookingEvent, at: datetime) -> list[int]:
+    key = event.office, event.service, event.channel, local_date(at)
+    if (counts := done.get(key)) is None:
+        counts = done[key] = [0] * 7
+    return counts
 
 
 def _add_visits(visits: Mapping[_VisitKey, list[int]], cursor: Cursor[TupleRow]) -> None:

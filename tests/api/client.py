@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import httpx
 
+from api.app import EVERY_COMMAND
 from domain import commands
 from domain.calendar import RIYADH
 from domain.identifiers import make_number, parse_number
@@ -40,6 +41,9 @@ SERVICES: dict[str, dict[str, Any]] = {
     "SV-CA-90": {"needs_visit": False},
     "SV-TR-01": {"sector": "traffic"},
 }
+
+#: Every command that is asked for with POST.
+POSTED = [spec for spec in EVERY_COMMAND if spec.method == "POST"]
 
 _seeds, _offices, _keys = count(1), count(1), count(1)
 

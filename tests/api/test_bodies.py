@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from api import bodies, schemas
-from api.commands import COMMANDS
 from api.problems import Problem
+from tests.api.client import POSTED
 
 EVERYTHING = {
     "office": "CA-TB-01",
@@ -17,7 +17,7 @@ EVERYTHING = {
     "channel": "portal",
 }
 BODIES = [
-    (spec.body, example) for spec in COMMANDS for example in spec.body.model_config["json_schema_extra"]["examples"]
+    (spec.body, example) for spec in POSTED for example in spec.body.model_config["json_schema_extra"]["examples"]
 ]
 BODIES += [(schemas.BookIn, EVERYTHING), (schemas.BookGroupIn, {"bookings": [EVERYTHING, EVERYTHING]})]
 

@@ -94,7 +94,7 @@ BROKEN = {
     "not an object": (b"[]", None, "body"),
     "nothing": (b"null", None, "body"),
     "without a command": (b'{"key": "k"}', "k", "body"),
-    "of another command": (b'{"key": "k", "command": "check-in"}', "k", "body"),
+    "of another command": (b'{"key": "k", "command": "dance"}', "k", "body"),
     "without a key": (b'{"command": "cancel", "booking": "x"}', None, "key"),
     "an empty key": (b'{"command": "cancel", "booking": "x", "key": ""}', None, "key"),
     "a key of other letters": ('{"command": "cancel", "booking": "x", "key": "م"}'.encode(), None, "key"),
@@ -170,15 +170,6 @@ def test_each_line_is_judged_by_the_role_of_its_own_command(api):
     )
 
     assert [answer["status"] for answer in answers] == [201, 403, 403, 403, 404]
-
-
-def test_the_outcome_of_a_visit_is_for_an_operator(api):
-    booked = api.given_a_booking(api.given_an_office())
-    line = {"command": "outcome", "key": new_key(), "booking": booked["booking"], "outcome": "served"}
-
-    answer = api.line(line, at=MONDAY)
-
-    assert (answer["status"], answer["body"]["status"]) == (200, "served")
 
 
 def test_a_line_has_a_time_of_its_own_in_request_clock(api):

@@ -6,10 +6,10 @@ import pytest
 from pydantic import TypeAdapter
 
 from api import schemas
-from api.commands import COMMANDS
 from api.openapi import problem_responses
 from api.policy_table import TABLE
 from api.problems import TYPES
+from tests.api.client import POSTED
 from tests.api.scripted import App
 
 
@@ -51,7 +51,7 @@ def test_every_operation_is_summed_up_and_has_a_role_or_needs_none(openapi):
 def test_every_problem_is_listed_and_those_of_a_route_are_shown_with_it(openapi):
     for name in TYPES:
         assert f"/problems/{name}" in openapi["info"]["description"]
-    for spec in COMMANDS:
+    for spec in POSTED:
         responses = openapi["paths"][spec.path]["post"]["responses"]
         shown = {
             name
@@ -63,7 +63,7 @@ def test_every_problem_is_listed_and_those_of_a_route_are_shown_with_it(openapi)
 
 def test_every_command_says_what_it_takes_and_answers_with_examples(openapi):
     defined = openapi["components"]["schemas"]
-    for spec in COMMANDS:
+    for spec in POSTED:
         operation = openapi["paths"][spec.path]["post"]
         assert operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith(spec.body.__name__)
         assert "Idempotency-Key" in {parameter["name"] for parameter in operation["parameters"]}
@@ -84,7 +84,7 @@ def test_the_example_of_a_bulk_is_valid(openapi):
     operation = openapi["paths"]["/v1/commands"]["post"]
     content = operation["requestBody"]["content"]["application/x-ndjson"]
 
-    assert len(content["schema"]["oneOf"]) == 4
+    assert len(content["schema"]["oneOf"]) == 7
     assert json.loads(content["example"])["command"] == "cancel"
     assert "application/x-ndjson" in operation["responses"]["200"]["content"]
 

@@ -5,8 +5,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 from api import bulk
-from api.app import ROUTERS, refuse_unguarded
-from api.commands import COMMANDS, OUTCOME
+from api.app import EVERY_COMMAND, ROUTERS, refuse_unguarded
 from api.policy_table import CHANNELS, ROLES, TABLE, RouteWithoutPolicy, row_of
 from api.routes import GuardedRoute
 from domain.policy import BOOKING_CHANNELS
@@ -20,7 +19,7 @@ SERVED = sorted(
         if isinstance(route, APIRoute)
         for method in route.methods
     }
-    | {(spec.method, spec.path) for spec in COMMANDS}
+    | {(spec.method, spec.path) for spec in EVERY_COMMAND}
     | {("POST", bulk.PATH)}
 )
 ANYBODY = {"/v1/sectors", "/v1/services", "/v1/regions", "/v1/offices", "/v1/availability", "/v1/availability/slots"}
@@ -53,7 +52,7 @@ def test_every_route_has_a_row():
 
 
 def test_every_command_asks_for_a_token():
-    assert all(spec.row.roles for spec in (*COMMANDS, OUTCOME))
+    assert all(spec.row.roles for spec in EVERY_COMMAND)
 
 
 @pytest.mark.parametrize("route_class", [GuardedRoute, APIRoute])
@@ -308,5 +307,5 @@ def test_a_refusal_tells_the_reference_to_who_may_read_that_booking(api):
 
 
 def test_a_specs_row_is_the_tables():
-    for spec in (*COMMANDS, OUTCOME):
+    for spec in EVERY_COMMAND:
         assert spec.row is TABLE[spec.method, spec.path]

@@ -65,17 +65,20 @@ def test_a_booking_is_checked_in_on_its_day_by_the_offices_kiosk(story, eight):
     assert story.state.bookings[booking].status == "checked_in"
 
 
-def test_a_day_begins_and_ends_at_midnight_of_the_office(story, eight):
-    midnight = eight.replace(hour=0)
-    first, second = story.book(1, eight), story.book(2, eight)
+def test_check_in_begins_at_midnight_and_ends_with_the_offices_close(story, eight):
+    midnight, close = eight.replace(hour=0), eight.replace(hour=14)
+    first, second, third = (story.book(seed, eight + seed * QUARTER) for seed in (1, 2, 3))
 
-    for at in (midnight - SECOND, midnight + DAY):
-        with pytest.raises(InvalidRequest) as refusal:
-            story.when(CheckIn, booking=first, at=at)
-        assert refusal.value.field == "at"
-
+    with pytest.raises(InvalidRequest) as too_early:
+        story.when(CheckIn, booking=first, at=midnight - SECOND)
+    assert too_early.value.field == "at"
     story.when(CheckIn, booking=first, at=midnight)
-    story.when(CheckIn, booking=second, at=midnight + DAY - SECOND)
+
+    story.when(CheckIn, booking=second, at=close - SECOND)
+    with pytest.raises(AlreadyCheckedIn) as too_late:
+        story.when(CheckIn, booking=third, at=close)
+    assert too_late.value.status == "no_show"
+    assert (story.log[-1].event.by, story.log[-1].at) == ("system", close)
 
 
 def test_who_comes_late_is_checked_in_until_a_no_show_is_recorded(story, eight):

@@ -7,9 +7,10 @@ from threading import Thread
 import psycopg
 import pytest
 
-from domain.commands import Cancel
+from domain.commands import Cancel, PlaceHold, WalkIn
 from domain.ports import Overloaded
 from infra.desk import CommandFault
+from tests.offices import MONDAY
 
 
 def test_a_retry_answers_the_same_and_changes_nothing(office):
@@ -22,6 +23,19 @@ def test_a_retry_answers_the_same_and_changes_nothing(office):
     assert first.position == again.position
     assert (first.replayed, again.replayed) == (False, True)
     assert office.topics_of(command.booking) == ["SlotBooked.v1"]
+
+
+def test_a_log_whose_first_customer_held_a_place_or_walked_in_opens_again(make_office):
+    """Which fact tells the key of the references: not every fact about a booking has it."""
+    office = make_office()
+    beneficiary = office.beneficiary(1)
+    asked = {"office": "CA-TB-01", "service": "SV-CA-02"}
+    held = office.command(PlaceHold, hold="h", starts_at=MONDAY, beneficiary=beneficiary, channel="portal", **asked)
+    walked_in = office.command(WalkIn, at=MONDAY, booking="w", beneficiary=beneficiary, channel="counter", **asked)
+
+    for command in (held, walked_in):
+        assert office.submit(command).refusal is None
+        office.beside()
 
 
 def test_a_retry_of_a_refusal_is_refused_the_same_way_even_when_the_place_is_free_again(office):

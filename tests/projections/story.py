@@ -105,6 +105,13 @@ class Story:
             self.bookings.append(booking)
         return made
 
+    def walk_in(self, number: int, *, at: datetime, **asked: Any) -> list[Fact]:
+        booking = f"booking-{next(self._keys)}"
+        made = self.do(commands.WalkIn, at=at, booking=booking, beneficiary=person(number), **asked)
+        if made:
+            self.bookings.append(booking)
+        return made
+
     def import_visit(self, number: int, *, office: str, starts_at: datetime, outcome: str, channel: str) -> None:
         booking = f"booking-{next(self._keys)}"
         self.do(
@@ -150,7 +157,11 @@ def _step(story: Story, chance: random.Random) -> None:
     starts_at = start(day, chance.randrange(6))
     booking = chance.choice(story.bookings or ["none"])
     match chance.choice(
-        ["book"] * 10 + ["move"] * 5 + ["cancel"] * 3 + ["outcome"] * 2 + ["counters", "visit", "publish"]
+        ["book"] * 10
+        + ["move"] * 5
+        + ["cancel"] * 3
+        + ["outcome", "check-in", "walk-in", "call"] * 2
+        + ["correction", "counters", "visit", "publish"]
     ):
         case "book":
             at = EVE + timedelta(minutes=chance.randrange(2000))
@@ -164,6 +175,21 @@ def _step(story: Story, chance: random.Random) -> None:
         case "outcome":
             outcome = chance.choice(("served", "not_completed", "no_show"))
             story.do(commands.RecordOutcome, at=EVE + timedelta(days=8), booking=booking, outcome=outcome)
+        case "correction":
+            outcome = chance.choice(("served", "not_completed", "no_show"))
+            at = EVE + timedelta(days=9)
+            story.do(commands.CorrectOutcome, at=at, booking=booking, outcome=outcome, reason="wrong line")
+        case "check-in":
+            stands = story.state.bookings.get(booking)
+            if stands is not None and stands.status is not None:
+                at = stands.starts_at + timedelta(minutes=chance.randrange(-5, 20))
+                story.do(commands.CheckIn, at=at, booking=booking)
+        case "walk-in":
+            at = starts_at + timedelta(minutes=chance.randrange(15))
+            asked = {"service": chance.choice(list(SERVICES)), "channel": chance.choice(("kiosk", "counter"))}
+            story.walk_in(chance.randrange(12), at=at, office=office, **asked)
+        case "call":
+            story.do(commands.CallNext, at=starts_at + timedelta(minutes=30), office=office)
         case "counters":
             until = starts_at + timedelta(minutes=45)
             story.do(commands.AssignCounters, office=office, since=starts_at, until=until, counters=chance.randrange(4))

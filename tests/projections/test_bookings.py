@@ -4,9 +4,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain import commands
-from domain.events import BookingEvent, BookingMovedOut, SlotBooked
+from domain.events import BookingEvent, BookingMovedOut, SlotBooked, WalkedIn
 from domain.state import State
-from projections.bookings import BookingRow, Bookings, by_id, by_reference, of_person
+from projections.bookings import BookingRow, Bookings, by_id, by_reference, of_day, of_person
 from tests.projections.conftest import reference_hash
 from tests.projections.story import EVE, OFFICES, WORKDAYS, Facts, Story, play, start
 
@@ -40,7 +40,8 @@ def expected_row(state: State, facts: Facts, booking: str) -> BookingRow:
 @given(seed=st.integers(0, 2**32), steps=st.integers(1, 120), page_size=st.integers(1, 400))
 def test_any_history_in_any_pages_leaves_each_booking_where_the_domain_has_it(folded, seed, steps, page_size):
     story = play(random.Random(seed), steps)
-    made = {str(fact.booking): str(fact.person) for _, fact in story.facts if isinstance(fact.event, SlotBooked)}
+    first_facts = [fact for _, fact in story.facts if isinstance(fact.event, SlotBooked | WalkedIn)]
+    made = {str(fact.booking): str(fact.person) for fact in first_facts}
 
     with folded([Bookings(reference_hash)], story.facts, page_size) as connection:
         rows = {booking: expected_row(story.state, story.facts, booking) for booking in made}
@@ -52,6 +53,10 @@ def test_any_history_in_any_pages_leaves_each_booking_where_the_domain_has_it(fo
             theirs.sort(key=lambda row: row.booked_at, reverse=True)
             assert of_person(connection, person) == theirs
             assert of_person(connection, person, offices=[RD], limit=1) == [r for r in theirs if r.office == RD][:1]
+        for office in OFFICES:
+            there = [row for row in rows.values() if (row.office, row.starts_at.date()) == (office, WORKDAYS[0])]
+            there.sort(key=lambda row: (row.starts_at, row.booked_at, row.booking))
+            assert of_day(connection, office, WORKDAYS[0]) == there
 
 
 def test_what_does_not_exist_is_not_found(folded):

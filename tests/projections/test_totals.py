@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 
 from domain import commands
 from domain.calendar import RIYADH
-from domain.events import BookingCancelled, BookingEvent, BookingMovedIn, OutcomeRecorded, SlotBooked
+from domain.events import (
+    BookingCancelled,
+    BookingEvent,
+    BookingMovedIn,
+    CheckedIn,
+    CustomerCalled,
+    OutcomeCorrected,
+    OutcomeRecorded,
+    SlotBooked,
+    WalkedIn,
+)
 from projections.catalogue import Catalogue
 from projections.totals import Total, Totals, running_count, totals
 from tests.projections.story import EVE, OFFICES, WORKDAYS, Facts, Story, play, start
@@ -43,15 +53,15 @@ def expected(facts: Facts, by: tuple[str, ...], now: datetime, first: date, last
     made_date = "made_date" in by
     for _, fact in facts:
         event = fact.event
-        if not isinstance(event, BookingEvent):
+        if not isinstance(event, BookingEvent) or isinstance(event, CheckedIn | CustomerCalled):
             continue
-        of = attributes(event, fact.at)
+        of = attributes(event, event.outcome_at if isinstance(event, OutcomeCorrected) else fact.at)
         cell = tuple(of[name] for name in by)
         stands.pop(fact.booking, None)
         if not first <= of["made_date" if made_date else "date"] <= last:
             continue
         match event:
-            case SlotBooked():
+            case SlotBooked() | WalkedIn():
                 counts[cell]["made"] += 1
             case BookingMovedIn():
                 counts[cell]["rescheduled"] += 1
@@ -59,7 +69,10 @@ def expected(facts: Facts, by: tuple[str, ...], now: datetime, first: date, last
                 counts[cell]["cancelled"] += 1
             case OutcomeRecorded(outcome=outcome):
                 counts[cell][outcome] += 1
-        if isinstance(event, SlotBooked | BookingMovedIn):
+            case OutcomeCorrected(corrected=corrected, outcome=outcome):
+                counts[cell][corrected] -= 1
+                counts[cell][outcome] += 1
+        if isinstance(event, SlotBooked | BookingMovedIn | WalkedIn):
             stands[fact.booking] = cell, event.starts_at + timedelta(minutes=event.minutes)
     for cell, ends_at in stands.values():
         counts[cell]["live"] += ends_at > now
@@ -133,6 +146,30 @@ def test_the_running_count_counts_first_confirmations_and_never_goes_down(folded
 
     with folded([Totals()], story.facts) as connection:
         assert running_count(connection) == 1
+
+
+def test_a_correction_moves_the_visit_from_one_outcome_to_the_other_on_the_day_of_the_first(folded):
+    story = Story()
+    story.book(1, office=TB, service="SV-CA-02", starts_at=start(WORKDAYS[0], 0))
+    told = {"booking": story.bookings[0]}
+    story.do(commands.RecordOutcome, at=start(WORKDAYS[0], 1), outcome="no_show", **told)
+    story.do(commands.CorrectOutcome, at=start(WORKDAYS[1], 0), outcome="served", reason="wrong line", **told)
+
+    with folded([Totals(), Catalogue()], story.facts, page_size=1) as connection:
+        by_day = totals(connection, ["made_date"], now=LATER, date_from=WORKDAYS[0])
+
+    assert [(one.group["made_date"], one.served, one.no_show) for one in by_day] == [(WORKDAYS[0], 1, 0)]
+
+
+def test_pol_12_a_walk_in_over_a_kiosk_is_made_and_not_electronic(folded):
+    story = Story()
+    story.walk_in(1, at=start(WORKDAYS[0], 0), office=TB, service="SV-CA-02", channel="kiosk")
+
+    with folded([Totals(), Catalogue()], story.facts) as connection:
+        (one,) = totals(connection, ["channel"], now=start(WORKDAYS[0], 0))
+        assert running_count(connection) == 0
+
+    assert (one.group, one.made, one.live) == ({"channel": "kiosk"}, 1, 1)
 
 
 @pytest.mark.parametrize("by", [("made_date", "date"), ("hour", "made_date"), ("person",), ("office", "office")])
