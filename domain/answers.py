@@ -21,13 +21,17 @@ from domain.events import (
 )
 
 
+#: Facts of a place that was left: where the booking stands is in the next one.
+LEFT = (BookingMovedOut, BookingDisplacedOut)
+
+
 def answer(command: Command, facts: Iterable[Fact]) -> dict[str, Any]:
     states = [
         booking_state(fact.booking, fact.event)
         for fact in facts
         if fact.booking is not None
         and isinstance(fact.event, BookingEvent)
-        and not isinstance(fact.event, BookingMovedOut | BookingDisplacedOut)  # where it stands is in the next fact
+        and not isinstance(fact.event, LEFT)
     ]
     return {"bookings": states} if isinstance(command, BookGroup) else states[-1]
 

@@ -28,6 +28,7 @@ from domain.events import (
     WalkedIn,
 )
 
+ARRIVED = (WalkedIn, CheckedIn)
 #: Statuses of a booking that has an outcome.
 OUTCOMES = frozenset({"served", "not_completed", "no_show"})
 
@@ -201,7 +202,7 @@ class Person:
             case SlotBooked() | BookingMovedIn() | BookingDisplacedIn() | WalkedIn() | CheckedIn():
                 assert booking is not None
                 ends_at = event.starts_at + visit_length(event.minutes)
-                is_checked_in = isinstance(event, WalkedIn | CheckedIn)
+                is_checked_in = isinstance(event, ARRIVED)
                 self.open_bookings[booking] = OpenBooking(
                     event.service, event.office, event.starts_at, ends_at, is_checked_in
                 )

@@ -58,7 +58,7 @@ class Needs(msgspec.Struct):
 
 
 class State:
-    def __init__(self, *, calendar: Calendar, reference_key: str, new_person: Callable[[], str]) -> None:
+    def __init__(self, *, calendar: Calendar, reference_key: str, new_person: Callable[[bytes], str]) -> None:
         self.calendar = calendar
         self.reference_key = reference_key
         self.new_person = new_person
@@ -113,7 +113,7 @@ class State:
 
     def meet(self, lookup: bytes) -> str:
         """A new person for a number that no fact has named: complete from here on."""
-        person = self.new_person()
+        person = self.new_person(lookup)
         self.people[lookup] = person
         self.persons[person] = Person(person)
         return person
@@ -122,10 +122,10 @@ class State:
         """The part of `needs` that has to be loaded first; persons of known numbers included."""
         persons = needs.persons | {p for n in needs.lookups if (p := self.people.get(n)) is not None}
         return Needs(
-            streams={stream for stream in needs.streams if stream not in self.streams},
-            bookings={booking for booking in needs.bookings if booking not in self.bookings},
-            persons={person for person in persons if person not in self.persons},
-            lookups={lookup for lookup in needs.lookups if lookup not in self.people},
+            streams=needs.streams.difference(self.streams),
+            bookings=needs.bookings.difference(self.bookings),
+            persons=persons.difference(self.persons),
+            lookups=needs.lookups.difference(self.people),
         )
 
     # -- folding ------------------------------------------------------------------------------------------------------
@@ -207,7 +207,7 @@ class State:
 def _is_first(event: Event) -> bool:
     if isinstance(event, SlotBooked):
         return not (event.from_hold or event.from_waiting_list)
-    return isinstance(event, PlaceHeld | WaitingListJoined | WalkedIn)
+    return isinstance(event, (PlaceHeld, WaitingListJoined, WalkedIn))
 
 
 class Savepoint:

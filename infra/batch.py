@@ -1,33 +1,35 @@
 """One batch at the desk: load what it needs, decide each command in turn, append, all within one turn at the log."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from time import monotonic
-from typing import Any, TypedDict
+from typing import TypedDict
 
-import msgspec
 from eventsourcing.persistence import EventStore
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from domain.answers import answer
 from domain.commands import Beneficiary, Command
-from domain.decision import Decision, Note, Sealing
+from domain.decision import Note, Sealing
 from domain.decisions import decide, events_of, needs_of, settle
-from domain.errors import KeyReused, Refusal, Refused
+from domain.errors import Refused
 from domain.events import Fact
 from domain.ports import Receipt
 from domain.state import Needs, State
+from infra.receipts import Outcome, accepted, again, recall, refused
 from infra.settings import Desk as Limits
-from infra.turn import Asked, Outcome, Turn
+from infra.strangers import Strangers
+from infra.turn import Asked, Turn
 from infra.vault import Erased, Vault
-
-_encode = msgspec.json.Encoder().encode
-_decode_refusal = msgspec.json.Decoder(Refusal).decode
-_decode_answer = msgspec.json.Decoder(dict[str, Any]).decode
 
 #: A process that is this far behind the log starts with empty caches instead of folding what it missed.
 TAIL_EVENTS_MAX = 5_000
+
+
+#: A batch is written in so many portions, each of at least so many commands: a smaller one costs more than it saves.
+PORTIONS = 2
+PORTION_COMMANDS_MIN = 8
 
 
 class CommandFailed(Exception):
@@ -38,13 +40,25 @@ class CommandFailed(Exception):
         super().__init__(f"command {index} of the batch")
 
 
+@dataclass(slots=True)
+class Portion:
+    """Of a batch: what was decided and is not yet written."""
+
+    facts: list[Fact] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+    met: list[Sealing] = field(default_factory=list)  # persons new to the vault
+
+
 class Batch:
     """Decides in the order of the queue. Nothing it answers counts before the turn's COMMIT."""
 
-    def __init__(self, state: State, events: "EventStore[str]", vault: Vault, limits: Limits) -> None:
+    def __init__(
+        self, state: State, events: "EventStore[str]", vault: Vault, strangers: Strangers, limits: Limits
+    ) -> None:
         self._state = state
         self._events = events
         self._vault = vault
+        self._strangers = strangers
         self._events_max = limits.batch_events_max
         self._seconds_max = limits.batch_ms_max / 1000
         self._refusals_kept = timedelta(hours=limits.refusal_keep_h)
@@ -79,7 +93,9 @@ class Batch:
             refused_after=datetime.now(UTC) - self._refusals_kept,
             lookups=list(lookups),
         )
-        turn = Turn.take(connection, asked)
+        turn = Turn.begin(connection, asked)
+        self._strangers.expect(told for told in map(_beneficiary_of, commands) if told and told.lookup in lookups)
+        turn.hold()
         if turn.head - state.position > TAIL_EVENTS_MAX:
             state.forget()
         else:
@@ -92,7 +108,7 @@ class Batch:
     def _load(self, turn: Turn, commands: Sequence[Command], needs: Needs, made: Sequence[Fact] = ()) -> Needs:
         """Until nothing is lacking: a booking has to be read before the slots it stands in are known.
 
-        `made`: the batch's own facts so far, which the log does not have yet. Returns all that is needed.
+        `made`: facts of the batch that are not yet written. Returns all that is needed.
         """
         state = self._state
         while lacking := state.lacking(needs):
@@ -118,76 +134,70 @@ class Batch:
     # -- deciding -----------------------------------------------------------------------------------------------------
 
     def _decide(self, turn: Turn, commands: Sequence[Command]) -> list[Receipt]:
+        """PostgreSQL writes one portion while the next is decided."""
         state, known, until = self._state, turn.outcomes, monotonic() + self._seconds_max
         made = turn.facts_made()
-        facts: list[Fact] = []
-        sealings: list[Sealing] = []
+        portion, portion_size = Portion(), max(PORTION_COMMANDS_MIN, -(-len(commands) // PORTIONS))
+        told: list[Sealing] = []
         notes: list[Note] = []
         fresh: dict[bytes, tuple[Outcome, Receipt]] = {}
         receipts: list[Receipt] = []
         for index, command in enumerate(commands):
             command_id = command.command_id
             if command_id in fresh:  # a twin in the same batch
-                receipts.append(_again(command, *fresh[command_id]))
+                receipts.append(again(command, *fresh[command_id]))
                 continue
             if command_id in known:
                 before = known[command_id]
-                receipts.append(_again(command, before, self._recall(command, before, made.get(command_id, ()))))
+                receipts.append(again(command, before, recall(command, before, made.get(command_id, ()))))
                 continue
             if receipts and monotonic() > until:
                 break
-            position = turn.head + len(facts)
             # Asked again: what earlier commands of the batch did may tell more.
-            needs = self._load(turn, [command], needs_of(command, state), facts)
+            needs = self._load(turn, [command], needs_of(command, state), portion.facts)
             try:
-                facts += settle(command, needs, state)
-                position = turn.head + len(facts)
+                portion.facts += settle(command, needs, state)
+                position = turn.head + len(portion.facts)
                 decision = decide(command, state)
-                outcome, receipt = _accepted(command, position, decision)
-            except Refused as refused:
-                outcome, receipt = _refused(command, position, refused)
+                outcome, receipt = accepted(command, position, decision)
+            except Refused as reason:
+                outcome, receipt = refused(command, position, reason)
             except Exception as error:
                 raise CommandFailed(index) from error
             else:
-                facts += decision.facts
-                sealings += decision.sealings
+                portion.facts += decision.facts
+                for sealing in decision.sealings:
+                    (portion.met if sealing.is_new else told).append(sealing)
                 notes += decision.notes
+            portion.outcomes.append(outcome)
             fresh[command_id] = outcome, receipt
             receipts.append(receipt)
+            if len(portion.outcomes) >= portion_size:
+                self._write(turn, portion)
+                portion = Portion()
 
-        if facts:
-            self._events.put(facts, turn=turn)
-            self._seal(turn, sealings, notes)
-        if fresh:
-            turn.keep_outcomes([outcome for outcome, _ in fresh.values()])
+        self._write(turn, portion)
+        self._seal_more(turn, told, notes)
         state.forget_strangers()
         state.position = turn.head
         return receipts
 
-    # -- answering ----------------------------------------------------------------------------------------------------
-
-    def _recall(self, command: Command, outcome: Outcome, facts: Sequence[Fact]) -> Receipt:
-        if outcome.refused:
-            assert outcome.said is not None
-            return Receipt(outcome.last_position, None, _decode_refusal(outcome.said))
-        if outcome.said is not None:
-            return Receipt(outcome.last_position, _decode_answer(outcome.said), None)
-        if command.fingerprint != outcome.fingerprint:
-            return Receipt(outcome.last_position, {}, None)  # answered as a reused key: there is nothing to tell
-        return Receipt(outcome.last_position, answer(command, facts), None)
+    def _write(self, turn: Turn, portion: Portion) -> None:
+        if portion.facts:
+            self._events.put(portion.facts, turn=turn)
+        if portion.met:
+            turn.seal_people([self._strangers.sealed(met.person, met.beneficiary) for met in portion.met])
+        if portion.outcomes:
+            turn.keep_outcomes(portion.outcomes)
+            turn.push()
 
     # -- sealing ------------------------------------------------------------------------------------------------------
 
-    def _seal(self, turn: Turn, sealings: Sequence[Sealing], notes: Sequence[Note]) -> None:
-        vault = self._vault
-        new = [
-            vault.new_person(s.person, s.beneficiary.number, **_contact(s.beneficiary)) for s in sealings if s.is_new
-        ]
-        if new:
-            turn.seal_people(new)
-        told = [s for s in sealings if not s.is_new]
+    def _seal_more(self, turn: Turn, told: Sequence[Sealing], notes: Sequence[Note]) -> None:
+        """Under the keys of rows that are there by now."""
         if not told and not notes:
             return
+        vault = self._vault
         keys = turn.wrapped_keys({s.person for s in told} | {note.person for note in notes})
         contacts = [
             vault.reseal(s.person, kek_id, wrapped_key, **_contact(s.beneficiary))
@@ -210,24 +220,5 @@ def _contact(beneficiary: Beneficiary) -> _Contact:
     return _Contact(name=beneficiary.name, mobile=beneficiary.mobile, language=beneficiary.language)
 
 
-def _accepted(command: Command, position: int, decision: Decision) -> tuple[Outcome, Receipt]:
-    facts = decision.facts
-    last = position + len(facts)
-    said = _encode(decision.said) if decision.said else None
-    first = position + 1 if facts else None
-    told = decision.said or answer(command, facts)
-    outcome = Outcome(command.command_id, command.fingerprint, first, last, refused=False, said=said)
-    return outcome, Receipt(last, told, None)
-
-
-def _refused(command: Command, position: int, refused: Refused) -> tuple[Outcome, Receipt]:
-    refusal = Refusal.of(refused)
-    outcome = Outcome(command.command_id, command.fingerprint, None, position, refused=True, said=_encode(refusal))
-    return outcome, Receipt(position, None, refusal)
-
-
-def _again(command: Command, outcome: Outcome, receipt: Receipt) -> Receipt:
-    """The first answer once more; or a refusal, not stored, when the key came with another request."""
-    if command.fingerprint != outcome.fingerprint:
-        return Receipt(outcome.last_position, None, Refusal.of(KeyReused()))
-    return Receipt(receipt.position, receipt.answer, receipt.refusal, replayed=True)
+def _beneficiary_of(command: Command) -> Beneficiary | None:
+    return getattr(command, "beneficiary", None)

@@ -3,7 +3,6 @@ place that sees every ring.
 """
 
 import gc
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from eventsourcing.persistence import EventStore
 from domain import wire
 from domain.commands import Beneficiary, Caller
 from domain.events import SlotBooked, WalkedIn
-from domain.identifiers import booking_id, parse_number, person_id, reference_for, show_reference
+from domain.identifiers import booking_id, parse_number, reference_for, show_reference
 from domain.opening_hours import Calendar
 from domain.state import State
 from infra.batch import Batch
@@ -26,6 +25,7 @@ from infra.desk import GroupCommitDesk
 from infra.keys import KeyFileError, KeyFiles, Keys
 from infra.recorder import Factory, LogRecorder
 from infra.settings import Settings
+from infra.strangers import Strangers
 from infra.vault import Vault
 from projections.availability import Availability
 from projections.bookings import Bookings
@@ -133,12 +133,13 @@ def open_instance(settings: Settings, dsn: str) -> Iterator[Instance]:
     try:
         recorder = factory.application_recorder()
         events: EventStore[str] = factory.event_store(recorder=recorder)
+        strangers = Strangers(vault)
         state = State(
             calendar=Calendar(holidays()),
             reference_key=keys.reference.id,
-            new_person=lambda: person_id(os.urandom(16)),
+            new_person=strangers.new_person,
         )
-        desk = GroupCommitDesk(dsn, Batch(state, events, vault, settings.desk), state, settings.desk)
+        desk = GroupCommitDesk(dsn, Batch(state, events, vault, strangers, settings.desk), state, settings.desk)
         try:
             yield Instance(settings, dsn, keys, vault, recorder, desk)
         finally:

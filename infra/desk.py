@@ -6,24 +6,22 @@ import asyncio
 import random
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
-from typing import Any
 
 import psycopg
 import structlog
-from psycopg import Connection
-from psycopg.rows import TupleRow
 
 from domain.commands import Command
 from domain.ports import OutcomeUnknown, Overloaded, Receipt
 from domain.state import State
 from infra.batch import Batch, CommandFailed
 from infra.settings import Desk as Limits
-from infra.turn import prepare_for_turns
+from infra.tickets import Ticket, settle
+from infra.writer_session import WriterSession
 
 _log = structlog.get_logger("desk")
 
@@ -35,13 +33,6 @@ COMPANY_LOOK_S = 0.0005
 
 class CommandFault(Exception):
     """This one command cannot be carried out for a fault of ours; it changed nothing."""
-
-
-@dataclass(slots=True)
-class Ticket:
-    command: Command
-    future: "Future[Receipt] | asyncio.Future[Receipt]"
-    loop: asyncio.AbstractEventLoop | None
 
 
 @dataclass(slots=True)
@@ -62,15 +53,13 @@ class DeskCounts:
 
 class GroupCommitDesk:
     def __init__(self, dsn: str, batch: Batch, state: State, limits: Limits) -> None:
-        self._dsn = dsn
+        self._is_closing = Event()
+        self._session = WriterSession(dsn, limits.lock_wait_ms_max, self._is_closing)
         self._batch = batch
         self._state = state
         self._limits = limits
         self._queue: SimpleQueue[Ticket | None] = SimpleQueue()
         self._put_back: list[Ticket] = []  # decided next: the last batch was full before their turn came
-        self._connection: Connection[TupleRow] | None = None
-        self._is_away = Event()  # set while the database does not answer
-        self._is_closing = Event()
         self._rate_per_s = 5_000.0
         self._answered_last = 0
         self.counts = DeskCounts()
@@ -102,7 +91,7 @@ class GroupCommitDesk:
 
     def _admit(self, ticket: Ticket) -> None:
         waiting = self._queue.qsize()
-        if waiting >= self._limits.queue_commands_max or self._is_away.is_set() or self._is_closing.is_set():
+        if waiting >= self._limits.queue_commands_max or self._session.is_away or self._is_closing.is_set():
             # Jittered, so that those refused together do not come back together.
             raise Overloaded(max(1.0, waiting / self._rate_per_s) * random.uniform(1.0, 2.0))  # noqa: S311
         self._queue.put(ticket)
@@ -118,8 +107,7 @@ class GroupCommitDesk:
             self._serve(tickets)
             elapsed = time.monotonic() - started
             self._rate_per_s = 0.9 * self._rate_per_s + 0.1 * len(tickets) / max(elapsed, 1e-6)
-        if self._connection is not None:
-            self._connection.close()
+        self._session.close()
 
     def _take(self) -> list[Ticket]:
         """Whatever has queued up, in order; waits for the first. Empty: the desk is closed and drained."""
@@ -170,16 +158,16 @@ class GroupCommitDesk:
             receipts = self._commit_surely(tickets)
         except CommandFailed as failed:
             _log.error("a command failed", exc_info=failed.__cause__)
-            self._settle([(tickets[failed.index], CommandFault(str(failed.__cause__)))])
+            settle([(tickets[failed.index], CommandFault(str(failed.__cause__)))])
             rest = tickets[: failed.index] + tickets[failed.index + 1 :]
             if rest:
                 self._serve(rest)
         except (Overloaded, OutcomeUnknown) as error:
-            self._settle((ticket, error) for ticket in tickets)
+            settle((ticket, error) for ticket in tickets)
         except Exception as error:  # noqa: BLE001 - whatever broke it, the thread goes on and the caller is told
             if len(tickets) == 1:
                 _log.error("a command broke its batch", error=type(error).__name__)
-                self._settle([(tickets[0], CommandFault(type(error).__name__))])
+                settle([(tickets[0], CommandFault(type(error).__name__))])
                 return
             middle = len(tickets) // 2
             self._serve(tickets[:middle])
@@ -188,7 +176,7 @@ class GroupCommitDesk:
             self._put_back = tickets[len(receipts) :] + self._put_back
             self._answered_last = len(receipts)
             self._count(receipts)
-            self._settle(zip(tickets, receipts, strict=False))
+            settle(zip(tickets, receipts, strict=False))
 
     def _commit_surely(self, tickets: Sequence[Ticket]) -> list[Receipt]:
         """Commit once, or learn what became of it.
@@ -204,22 +192,24 @@ class GroupCommitDesk:
             try:
                 receipts = self._commit(commands, attempt)
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-                if self._connection is not None and not self._connection.closed:
+                if not self._session.is_broken:
                     raise Overloaded(1.0) from error  # it answered: no lock in time, disk full, read only
-                self._lost(error)
+                self.counts.lost_connections += 1
+                self._state.forget()
+                self._session.lost(error)
                 if not attempt.commit_sent and attempt.number > 1:
                     raise Overloaded(1.0) from error
                 if time.monotonic() > deadline:
                     raise OutcomeUnknown from error
                 time.sleep(0.05 if attempt.number > 1 else 0)
             else:
-                self._is_away.clear()
+                self._session.committed()
                 self._state.trim(self._limits.cache_streams_max)
                 return receipts
 
     def _commit(self, commands: Sequence[Command], attempt: "Attempt") -> list[Receipt]:
         attempt.number += 1
-        connection = self._connected()
+        connection = self._session.connected()
         is_committed = False
         try:
             turn, receipts = self._batch.run(connection, commands)
@@ -229,51 +219,9 @@ class GroupCommitDesk:
         finally:
             if not is_committed:
                 self._state.forget()
-                self._roll_back(connection, attempt)
+                if self._session.rolled_back():
+                    attempt.commit_sent = False
         return receipts
-
-    def _roll_back(self, connection: Connection[TupleRow], attempt: "Attempt") -> None:
-        """Where the server answers, that transaction is gone; where it does not, so is the connection."""
-        try:
-            connection.execute("ROLLBACK", prepare=False)
-            attempt.commit_sent = False
-        except psycopg.Error:
-            connection.close()
-
-    def _connected(self) -> Connection[TupleRow]:
-        if self._connection is None or self._connection.closed:
-            self._connection = psycopg.connect(self._dsn, autocommit=True, connect_timeout=2)
-            self._connection.execute(f"SET lock_timeout = {self._limits.lock_wait_ms_max}")
-            # A writer that stalls while it holds the lock loses its session, not everybody else's time.
-            self._connection.execute("SET idle_in_transaction_session_timeout = 2000")
-            # Every read here is by key. Plans made while a table was still small would go on scanning it whole.
-            self._connection.execute("SET enable_seqscan = off")
-            self._connection.execute("SET plan_cache_mode = force_generic_plan")
-            prepare_for_turns(self._connection)
-        return self._connection
-
-    def _lost(self, error: Exception) -> None:
-        self.counts.lost_connections += 1
-        self._state.forget()
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-        if not self._is_away.is_set():
-            _log.warning("the database is away", error=type(error).__name__)
-            self._is_away.set()
-            Thread(target=self._watch, name="desk-watch", daemon=True).start()
-
-    def _watch(self) -> None:
-        """Ask until the database answers again: callers are refused at once meanwhile."""
-        while self._is_away.is_set() and not self._is_closing.is_set():
-            try:
-                psycopg.connect(self._dsn, connect_timeout=2).close()
-            except psycopg.OperationalError:
-                time.sleep(0.1)
-            else:
-                self._is_away.clear()
-
-    # -- answers ----------------------------------------------------------------------------------------------------
 
     def _count(self, receipts: Sequence[Receipt]) -> None:
         self.counts.batches += 1
@@ -281,28 +229,3 @@ class GroupCommitDesk:
         for receipt in receipts:
             if receipt.refusal is not None:
                 self.counts.refused[receipt.refusal.name] += 1
-
-    def _settle(self, answers: Iterable[tuple[Ticket, Receipt | Exception]]) -> None:
-        by_loop: dict[asyncio.AbstractEventLoop, list[tuple[Any, Receipt | Exception]]] = defaultdict(list)
-        for ticket, answer in answers:
-            if ticket.loop is not None:
-                by_loop[ticket.loop].append((ticket.future, answer))
-            elif isinstance(answer, Exception):
-                ticket.future.set_exception(answer)
-            else:
-                ticket.future.set_result(answer)
-        for loop, settled in by_loop.items():
-            try:
-                loop.call_soon_threadsafe(_settle_in_loop, settled)
-            except RuntimeError:  # the loop is closed: its callers are gone, their commands are in the log
-                _log.warning("answers without a caller", answers=len(settled))
-
-
-def _settle_in_loop(settled: list[tuple[Any, Receipt | Exception]]) -> None:
-    for future, answer in settled:
-        if future.done():  # the caller has gone away
-            continue
-        if isinstance(answer, Exception):
-            future.set_exception(answer)
-        else:
-            future.set_result(answer)

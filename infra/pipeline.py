@@ -6,10 +6,11 @@ asked for its rows by whoever needs them.
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from select import POLLIN, POLLOUT, poll
 from typing import Any, Final, NamedTuple
 
-from psycopg import Connection, OperationalError, errors
+from psycopg import Connection, DatabaseError, OperationalError, errors
 from psycopg.adapt import Transformer
 from psycopg.pq import ConnStatus, ExecStatus, Format, PipelineStatus
 from psycopg.pq.abc import PGresult
@@ -31,8 +32,15 @@ def prepare(connection: Connection[TupleRow], statements: Iterable[Statement]) -
         _refuse_failure(connection, [result])
 
 
+def roll_back(connection: Connection[TupleRow]) -> None:
+    """Whatever was under way."""
+    with suppress(DatabaseError):
+        Pipeline(connection).drain()
+    connection.execute("ROLLBACK", prepare=False)
+
+
 class Pipeline:
-    """Of one round trip: `send` what there is, then `receive` once."""
+    """`send` what there is, then `receive` once; and again."""
 
     def __init__(self, connection: Connection[TupleRow]) -> None:
         self._connection = connection
@@ -45,6 +53,15 @@ class Pipeline:
     def send_plain(self, query: bytes) -> None:
         self._begin()
         self._pgconn.send_query_params(query, None)
+
+    def push(self) -> None:
+        """Let the server begin with what was sent, as far as the socket takes it."""
+        self._pgconn.flush()
+
+    def drain(self) -> None:
+        """What was sent is done, or its first error is raised; the connection may be used for anything."""
+        if self._pgconn.pipeline_status != PipelineStatus.OFF:
+            self.receive()
 
     def receive(self) -> list[PGresult]:
         """One result for each statement sent; the first error of any is raised. No connection is left half read."""
@@ -66,6 +83,8 @@ class Pipeline:
         return results
 
     def rows(self, result: PGresult) -> list[tuple[Any, ...]]:
+        if not result.ntuples:
+            return []
         transformer = Transformer(self._connection)
         transformer.set_pgresult(result, format=Format.BINARY)
         return transformer.load_rows(0, result.ntuples, tuple)

@@ -28,8 +28,8 @@ from psycopg_pool import ConnectionPool
 
 from domain import wire
 from domain.events import Fact
-from infra.statements import COLUMNS
-from infra.turn import StoredFact, Turn, fact_of, prepare_for_turns
+from infra.stored_facts import COLUMNS, StoredFact, fact_of
+from infra.turn import Turn, prepare_for_turns
 
 
 class FactMapper(Mapper[str]):
@@ -77,7 +77,8 @@ class LogRecorder(ApplicationRecorder):
             return None
         try:
             with self._pool.connection() as connection:
-                turn = Turn.take(connection)
+                turn = Turn.begin(connection)
+                turn.hold()
                 turn.append(stored_events)
                 turn.commit()
         except errors.UniqueViolation as error:

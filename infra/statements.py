@@ -4,8 +4,7 @@ from typing import Final
 
 from infra.packing import ARRAY_OF, BOOL, BYTEA, INT8, TEXT, TIMESTAMPTZ
 from infra.pipeline import Statement
-
-COLUMNS: Final = "position, stream, stream_version, type, state, person, booking, command_id, at"
+from infra.stored_facts import COLUMNS
 
 BOOLS, BYTEAS, INT8S, TEXTS, TIMESTAMPTZS = (ARRAY_OF[one] for one in (BOOL, BYTEA, INT8, TEXT, TIMESTAMPTZ))
 
@@ -20,8 +19,9 @@ TAIL: Final = Statement(
 )
 OUTCOMES: Final = Statement(
     b"outcomes",
-    b"""SELECT command_id, fingerprint, first_position, last_position, refused, said
-        FROM command_outcome WHERE command_id = ANY($1) AND (NOT refused OR recorded_at > $2)""",
+    b"""SELECT command_id, fingerprint, first_position, last_position, refused, said,
+               refused AND recorded_at <= $2
+        FROM command_outcome WHERE command_id = ANY($1)""",
     (BYTEAS, TIMESTAMPTZ),
 )
 PEOPLE: Final = Statement(b"people", b"SELECT lookup, person FROM vault.person WHERE lookup = ANY($1)", (BYTEAS,))
@@ -33,16 +33,14 @@ APPEND: Final = Statement(
     b"SELECT append_to_log($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
     (INT8, TEXTS, INT8S, TEXTS, TEXTS, TEXTS, BYTEAS, TIMESTAMPTZS, TIMESTAMPTZ, BYTEAS, BYTEAS, BYTEA),
 )
+FORGET_OUTCOMES: Final = Statement(
+    b"forget_outcomes", b"DELETE FROM command_outcome WHERE command_id = ANY($1) AND refused", (BYTEAS,)
+)
 KEEP_OUTCOMES: Final = Statement(
     b"keep_outcomes",
     b"""INSERT INTO command_outcome
             (recorded_at, command_id, fingerprint, first_position, last_position, refused, said)
-        SELECT $1, * FROM unnest($2, $3, $4, $5, $6, $7)
-        ON CONFLICT (command_id) DO UPDATE
-        SET (fingerprint, first_position, last_position, refused, said, recorded_at) =
-            (excluded.fingerprint, excluded.first_position, excluded.last_position, excluded.refused,
-             excluded.said, excluded.recorded_at)
-        WHERE command_outcome.refused""",
+        SELECT $1, * FROM unnest($2, $3, $4, $5, $6, $7)""",
     (TIMESTAMPTZ, BYTEAS, BYTEAS, INT8S, INT8S, BOOLS, BYTEAS),
 )
 SEAL_PEOPLE: Final = Statement(
@@ -65,4 +63,16 @@ SEAL_NOTE: Final = Statement(
 )
 COMMIT: Final = b"COMMIT"
 
-ALL: Final = (BEGIN, HEAD, TAIL, OUTCOMES, PEOPLE, APPEND, KEEP_OUTCOMES, SEAL_PEOPLE, SEAL_CONTACT, SEAL_NOTE)
+ALL: Final = (
+    BEGIN,
+    HEAD,
+    TAIL,
+    OUTCOMES,
+    PEOPLE,
+    APPEND,
+    FORGET_OUTCOMES,
+    KEEP_OUTCOMES,
+    SEAL_PEOPLE,
+    SEAL_CONTACT,
+    SEAL_NOTE,
+)

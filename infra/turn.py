@@ -4,18 +4,15 @@ Everything here runs on one connection between BEGIN and COMMIT. READ COMMITTED 
 committed before it, and after the lock nobody else can append.
 """
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
-import msgspec
 import psycopg
 from eventsourcing.persistence import StoredEvent
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from domain import wire
 from domain.events import Fact
 from domain.state import Needs
 from infra import statements
@@ -30,59 +27,10 @@ from infra.packing import (
     timestamptz,
     timestamptz_array,
 )
-from infra.pipeline import Pipeline, Statement, prepare
-from infra.statements import COLUMNS
+from infra.pipeline import Pipeline, prepare
+from infra.receipts import Outcome
+from infra.stored_facts import COLUMNS, StoredFact, fact_of
 from infra.vault import ContactUpdate, SealedPerson
-
-
-@dataclass(frozen=True)
-class StoredFact(StoredEvent):
-    """A stored event with the tags that become columns of the log."""
-
-    person: str | None
-    booking: str | None
-    command_id: bytes
-    at: datetime
-
-    def __init__(  # noqa: PLR0917 - the columns in their order
-        self,
-        originator_id: str,
-        originator_version: int,
-        topic: str,
-        state: bytes,
-        person: str | None,
-        booking: str | None,
-        command_id: bytes,
-        at: datetime,
-    ) -> None:
-        # A frozen dataclass sets its fields one by one around its own guard: three times as long, for every event.
-        vars(self).update(
-            originator_id=originator_id,
-            originator_version=originator_version,
-            topic=topic,
-            state=state,
-            person=person,
-            booking=booking,
-            command_id=command_id,
-            at=at,
-        )
-
-
-class Outcome(msgspec.Struct, frozen=True, gc=False):
-    """What became of a command: a row of `command_outcome`."""
-
-    command_id: bytes
-    fingerprint: bytes
-    first_position: int | None
-    last_position: int
-    refused: bool
-    said: bytes | None
-
-
-def fact_of(row: Sequence[Any]) -> Fact:
-    """A row of COLUMNS as a fact."""
-    _, stream, version, topic, state, person, booking, command_id, at = row
-    return Fact(stream, version, at, command_id, person, booking, wire.decode(topic, state))
 
 
 class Asked(NamedTuple):
@@ -95,7 +43,7 @@ class Asked(NamedTuple):
     lookups: Sequence[bytes]
 
 
-_NOTHING: Final = Asked(0, 0, (), datetime(1970, 1, 1, tzinfo=UTC), ())
+NOTHING: Final = Asked(0, 0, (), datetime(1970, 1, 1, tzinfo=UTC), ())
 
 
 def prepare_for_turns(connection: Connection[TupleRow]) -> None:
@@ -104,41 +52,51 @@ def prepare_for_turns(connection: Connection[TupleRow]) -> None:
 
 
 class Turn:
-    """Reads go out together with the wait for the lock, writes together with the COMMIT: two round trips a batch."""
+    """Reads go out together with the wait for the lock; writes as soon as they are given, the last with the COMMIT.
+
+    So PostgreSQL works on one part of a batch while the next is decided.
+    """
 
     def __init__(self, connection: Connection[TupleRow], asked: Asked) -> None:
-        self._connection = connection
+        self._asked = asked
+        self._cursor = connection.cursor(binary=True)
         self._pipeline = pipeline = Pipeline(connection)
         pipeline.send(statements.BEGIN)
         pipeline.send(statements.HEAD)
-        if asked.facts_max:
-            pipeline.send(statements.TAIL, int8(asked.after), int8(asked.facts_max))
-        if asked.command_ids:
-            refused_after = timestamptz(microseconds(asked.refused_after))
-            pipeline.send(statements.OUTCOMES, bytea_array(asked.command_ids), refused_after)
-        if asked.lookups:
-            pipeline.send(statements.PEOPLE, bytea_array(asked.lookups))
-        answers = iter(map(pipeline.rows, pipeline.receive()[1:]))
-        [(head, frontier)] = next(answers)
-        self.head: int = head  # read under the lock, as the frontier is; never from memory
-        self._frontier = Frontier.from_bytes(frontier)
-        self.tail = list(map(fact_of, next(answers))) if asked.facts_max else []
-        #: What became of the commands asked about.
-        self.outcomes = {row[0]: Outcome(*row) for row in next(answers)} if asked.command_ids else {}
-        #: Number look-up → person id, of the numbers that the vault has.
-        self.people: dict[bytes, str] = dict(next(answers)) if asked.lookups else {}
-        self._cursor = connection.cursor(binary=True)
-        self._writes: list[tuple[Statement, Sequence[bytes | None]]] = []
+        pipeline.send(statements.TAIL, int8(asked.after), int8(asked.facts_max))
+        pipeline.send(
+            statements.OUTCOMES, bytea_array(asked.command_ids), timestamptz(microseconds(asked.refused_after))
+        )
+        pipeline.send(statements.PEOPLE, bytea_array(asked.lookups))
+        pipeline.push()
 
     @classmethod
-    def take(cls, connection: Connection[TupleRow], asked: Asked = _NOTHING) -> "Turn":
-        """Begin, and wait for the append lock."""
+    def begin(cls, connection: Connection[TupleRow], asked: Asked = NOTHING) -> "Turn":
+        """Ask for the append lock, and for what is to be known once it is held: `hold` waits for both."""
         return cls(connection, asked)
+
+    def hold(self) -> None:
+        _, head, tail, outcomes, people = self._pipeline.receive()
+        self.head: int  # read under the lock, as the frontier is; never from memory
+        position, frontier = head.get_value(0, 0), head.get_value(0, 1)
+        assert position is not None
+        assert frontier is not None
+        self.head = int.from_bytes(position, "big")
+        self._frontier = Frontier.from_bytes(frontier)
+        self.tail = [fact_of(row) for row in self._pipeline.rows(tail)]
+        #: What became of the commands asked about.
+        self.outcomes: dict[bytes, Outcome] = {}
+        self._expired: list[bytes] = []
+        for command_id, *became, is_expired in self._pipeline.rows(outcomes):
+            if is_expired:
+                self._expired.append(command_id)
+            else:
+                self.outcomes[command_id] = Outcome(command_id, *became)
+        #: Number look-up → person id, of the numbers that the vault has.
+        self.people: dict[bytes, str] = dict(self._pipeline.rows(people))
 
     def commit(self) -> None:
         """Everything written, or an error and none of it; on a lost connection, one of the two."""
-        for statement, parameters in self._writes:
-            self._pipeline.send(statement, *parameters)
         self._pipeline.send_plain(statements.COMMIT)
         self._pipeline.receive()
 
@@ -156,7 +114,7 @@ class Turn:
             return {}
         query = f"SELECT {COLUMNS} FROM log WHERE position = ANY(%b) ORDER BY position"
         facts: dict[bytes, list[Fact]] = {}
-        for row in self._cursor.execute(query, (positions,)):
+        for row in self._read(query, (positions,)):
             fact = fact_of(row)
             facts.setdefault(fact.command_id, []).append(fact)
         return facts
@@ -168,18 +126,22 @@ class Turn:
         if not asked:
             return []
         union = " UNION ".join(f"SELECT {COLUMNS} FROM log WHERE {column} = ANY(%b)" for column, _ in asked)
-        rows = self._cursor.execute(f"{union} ORDER BY position", [wanted for _, wanted in asked])
+        rows = self._read(f"{union} ORDER BY position", [wanted for _, wanted in asked])
         return [fact_of(row) for row in rows]
 
     def people_of(self, lookups: Collection[bytes]) -> dict[bytes, str]:
         """As `people`, for numbers that only a second look showed to be needed."""
         query = "SELECT lookup, person FROM vault.person WHERE lookup = ANY(%b)"
-        return dict(self._cursor.execute(query, (list(lookups),)))
+        return dict(self._read(query, (list(lookups),)))
 
     def wrapped_keys(self, persons: Collection[str]) -> dict[str, tuple[str, bytes]]:
         """Person id → (id of the key-encryption key, wrapped data key). None yet for a person of this batch."""
         query = "SELECT person, kek_id, wrapped_key FROM vault.person WHERE person = ANY(%b)"
-        return {row[0]: (row[1], row[2]) for row in self._cursor.execute(query, (list(persons),))}
+        return {row[0]: (row[1], row[2]) for row in self._read(query, (list(persons),))}
+
+    def _read(self, query: str, parameters: Sequence[Any]) -> Iterable[TupleRow]:
+        self._pipeline.drain()
+        return self._cursor.execute(query, parameters)
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
@@ -214,7 +176,7 @@ class Turn:
                 leaf_hash(position, stream, version, topic, person, booking, command_id, at_us, recorded_us, state)
             )
         self._frontier.extend(leaves)
-        self._write(
+        self._pipeline.send(
             statements.APPEND,
             int8(self.head),
             text_array(streams),
@@ -232,7 +194,10 @@ class Turn:
         self.head = position
 
     def keep_outcomes(self, outcomes: Sequence[Outcome]) -> None:
-        self._write(
+        if self._expired:
+            self._pipeline.send(statements.FORGET_OUTCOMES, bytea_array(self._expired))
+            self._expired.clear()
+        self._pipeline.send(
             statements.KEEP_OUTCOMES,
             timestamptz(microseconds(datetime.now(UTC))),
             bytea_array([outcome.command_id for outcome in outcomes]),
@@ -246,21 +211,22 @@ class Turn:
     def seal_people(self, people: Sequence[SealedPerson]) -> None:
         person, lookup, kek_id, *sealed = zip(*people, strict=True)
         columns = text_array(person), bytea_array(lookup), text_array(kek_id), *map(bytea_array, sealed)
-        self._write(statements.SEAL_PEOPLE, *columns)
+        self._pipeline.send(statements.SEAL_PEOPLE, *columns)
 
     def seal_contacts(self, contacts: Sequence[ContactUpdate]) -> None:
         """What a known person told anew; None leaves what the vault has. The last of a batch counts."""
         for contact in contacts:
             told = contact.name, contact.mobile, contact.language
-            self._write(statements.SEAL_CONTACT, contact.person.encode(), *told)
+            self._pipeline.send(statements.SEAL_CONTACT, contact.person.encode(), *told)
 
     def seal_notes(self, notes: Sequence[tuple[str, str, bytes]]) -> None:
         """(person, booking, sealed words)."""
         for person, booking, sealed in notes:
-            self._write(statements.SEAL_NOTE, person.encode(), booking.encode(), sealed)
+            self._pipeline.send(statements.SEAL_NOTE, person.encode(), booking.encode(), sealed)
 
-    def _write(self, statement: Statement, *parameters: bytes | None) -> None:
-        self._writes.append((statement, parameters))
+    def push(self) -> None:
+        """PostgreSQL may begin with what was written so far."""
+        self._pipeline.push()
 
 
 def forget_refusals(dsn: str, kept_h: int) -> int:

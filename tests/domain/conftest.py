@@ -29,7 +29,7 @@ class Story:
         self.state = self._empty(calendar or Calendar([]))
 
     def _empty(self, calendar: Calendar) -> State:
-        return State(calendar=calendar, reference_key="k", new_person=lambda: f"person{next(self._ids)}")
+        return State(calendar=calendar, reference_key="k", new_person=lambda _: f"person{next(self._ids)}")
 
     # -- given --------------------------------------------------------------------------------------------------------
 

@@ -85,11 +85,11 @@ def test_a_story_that_was_broken_off_goes_on_where_it_stopped(instance_on, datab
     migrate(empty_database_url)
 
     with instance_on(database_url) as instance:
-        simulate(instance, bookings=150, seed=1)
+        simulate(instance, bookings=3_000, seed=1)
     with instance_on(database_url) as instance:
-        simulate(instance, bookings=300, seed=1)
+        simulate(instance, bookings=6_000, seed=1)
     with instance_on(empty_database_url) as instance:
-        simulate(instance, bookings=300, seed=1)
+        simulate(instance, bookings=6_000, seed=1)
 
     assert log_of(database_url) == log_of(empty_database_url)
 

@@ -35,7 +35,7 @@ class Story:
 
     def __init__(self, offices: Sequence[str] = OFFICES, days: Sequence[date] = (*WORKDAYS, WEEKEND)) -> None:
         people = count(1)
-        self.state = State(calendar=USUAL, reference_key="k1", new_person=lambda: f"person-{next(people)}")
+        self.state = State(calendar=USUAL, reference_key="k1", new_person=lambda _: f"person-{next(people)}")
         self.facts: Facts = []
         self.bookings: list[str] = []
         self._keys = count(1)
