@@ -20,7 +20,6 @@ from domain.events import (
     WalkedIn,
 )
 
-
 #: Facts of a place that was left: where the booking stands is in the next one.
 LEFT = (BookingMovedOut, BookingDisplacedOut)
 
