@@ -39,6 +39,7 @@ class Booking(BaseModel):
     hijri: str | None
     channel: str
     reschedules: int
+    unplaced: bool | None = None  # true: a closure took its place, and no other start was free; else left out
 
 
 class BookingAnswer(Booking):
@@ -109,13 +110,6 @@ class LiveAnswer(OfficeAnswer):
     live_from: str
 
     model_config = _example({"office": "CA-TB-01", "live_from": "2011-01-29", "position": 13})
-
-
-class CountersAnswer(OfficeAnswer):
-    counters: int
-    slots: int  # published slots whose capacity changed
-
-    model_config = _example({"office": "CA-TB-01", "counters": 4, "slots": 24, "position": 1250})
 
 
 class PublicationAnswer(BaseModel):

@@ -117,7 +117,7 @@ def _add_command(router: APIRouter, spec: Spec, runner: Runner) -> None:
         status_code=spec.status,
         response_model=spec.answer,
         responses=problem_responses(*spec.refusals),
-        tags=["offices" if spec.path.startswith("/v1/offices") else "bookings"],
+        tags=[spec.tag],
         openapi_extra=command_extra(spec),
     )
 

@@ -36,7 +36,7 @@ class DayListed(BaseModel):
     date: str
     hijri: str | None
     open: bool
-    reason: str | None = None  # of a closed day: weekend, holiday or not-published
+    reason: str | None = None  # of a closed day: weekend, holiday, closure or not-published
     reason_ar: str | None = None
     reason_en: str | None = None
     capacity: int
@@ -95,8 +95,8 @@ class Starts(BaseModel):
     summary="Free places of an office, day by day",
     description=f"Both ends included, at most {DAYS_MAX} days. In places of the service: a start of a longer one has "
     "as many as the least of its slots, and those of neighbouring starts overlap. A closed day has a `reason`: "
-    "`weekend`, `holiday` or `not-published`. A start that is past still shows its places: whether it can be booked "
-    "is for the booking to say.",
+    "`weekend`, `holiday`, `closure` (in the words of its announcement) or `not-published`. A start that is past still "
+    "shows its places: whether it can be booked is for the booking to say.",
     response_model=Days,
     response_model_exclude_none=True,
     responses=_problems,

@@ -146,7 +146,8 @@ def _shown(row: BookingRow, caller: Caller, references: References) -> dict[str,
     state = place(row.booking, row.status, row.office, row.service, row.starts_at, minutes)
     if sees_references(caller):
         state = {"booking": row.booking, "reference": references.show(row.booking), **state}
-    return state | {"channel": row.channel, "reschedules": row.reschedules}
+    state |= {"channel": row.channel, "reschedules": row.reschedules}
+    return state | {"unplaced": True} if row.unplaced else state
 
 
 def _fact(told: history.Told) -> dict[str, Any]:

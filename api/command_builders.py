@@ -1,17 +1,15 @@
 """From a validated request to the domain's command. The rules are the domain's; here is only who may speak for whom."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import timedelta
 
 from api import schemas
 from api.command_specs import Asked
 from api.idempotency import part_key
 from api.policy_table import CHANNELS
 from api.problems import forbidden, invalid
-from domain.calendar import RIYADH
 from domain.commands import (
     AnnounceLiveDate,
-    AssignCounters,
     Beneficiary,
     Book,
     BookGroup,
@@ -100,20 +98,6 @@ def announce_live_date(asked: Asked) -> Sequence[AnnounceLiveDate]:
     return (AnnounceLiveDate(**asked.stamp(), office=asked.office, live_from=asked.body.since),)
 
 
-def assign_counters(asked: Asked) -> Sequence[AssignCounters]:
-    """Whole days include both ends; a wall time is the first start that `to` no longer holds for."""
-    body: schemas.CountersIn = asked.body
-    return (
-        AssignCounters(
-            **asked.stamp(),
-            office=asked.office,
-            since=_start(body.since),
-            until=_start(body.until, after_days=1),
-            counters=body.counters,
-        ),
-    )
-
-
 def publish(asked: Asked) -> Sequence[PublishDay]:
     """A command for each day, so that a long range holds up nobody. The first carries the key itself: another body
     under the same key is refused there, before any of its days is published."""
@@ -143,9 +127,3 @@ def published(receipts: Sequence[Receipt]) -> Receipt:
         said["days_open" if receipt.answer["open"] else "days_closed"] += 1
         position, is_replayed = max(position, receipt.position), is_replayed and receipt.replayed
     return Receipt(position, said, None, is_replayed)
-
-
-def _start(told: date, *, after_days: int = 0) -> datetime:
-    if isinstance(told, datetime):
-        return told
-    return datetime.combine(told + timedelta(days=after_days), time(), RIYADH)

@@ -56,6 +56,7 @@ class Spec:
     body: type[Body]
     body_is_optional: bool = False
     build: Callable[[Asked], Sequence[Command]]  # the first carries the command id; more only after it was accepted
+    build_reads: bool = False  # the database, so not in the event loop
     combine: Callable[[Sequence[Receipt]], Receipt] = the_only
     offices: Callable[[Any, str], Iterable[str]] = no_offices  # body, office of the path → those the request is about
     creates: bool = False
@@ -64,9 +65,12 @@ class Spec:
     description: str = ""
     method: str = "POST"
 
+    tag: str = field(init=False)  # under which the OpenAPI description lists it
     row: Row = field(init=False)
     status: int = field(init=False)
 
     def __post_init__(self) -> None:
+        is_of_customers = self.path.startswith("/v1/bookings")
+        object.__setattr__(self, "tag", "bookings" if is_of_customers else "offices")
         object.__setattr__(self, "row", row_of(self.method, self.path))
         object.__setattr__(self, "status", 201 if self.creates else 200)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from api import answers, schemas
+from api import announcement_commands, answers, schemas
 from api import command_builders as builders
 from api.command_specs import Spec
 
@@ -104,18 +104,6 @@ ANNOUNCE_LIVE_DATE: Final = Spec(
     offices=_office_of_path,
     answer=answers.LiveAnswer,
 )
-ASSIGN_COUNTERS: Final = Spec(
-    name="assign_counters",
-    summary="Open or close counters for a time",
-    description="Dates are whole days, both ends included; wall times end before the start at `to`. "
-    "A cut below what is booked is refused whole: it never drops a booking.",
-    path="/v1/offices/{office}/counters",
-    body=schemas.CountersIn,
-    build=builders.assign_counters,
-    offices=_office_of_path,
-    answer=answers.CountersAnswer,
-    refusals=("slot-full",),
-)
 PUBLISH: Final = Spec(
     name="publish",
     summary="Open the slots of a range of days",
@@ -136,6 +124,6 @@ COMMANDS: Final = (
     CANCEL,
     REGISTER_OFFICE,
     ANNOUNCE_LIVE_DATE,
-    ASSIGN_COUNTERS,
     PUBLISH,
+    *announcement_commands.COMMANDS,
 )

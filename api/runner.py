@@ -106,7 +106,7 @@ class Runner:
         fingerprint = idempotency.fingerprint(services.fingerprint, spec.path, target, asking.canonical)
         command_id = services.command_id(caller.subject, key)
         asked = Asked(services, caller, asking.at, key, command_id, fingerprint, asking.body, booking, asking.office)
-        return spec.build(asked)
+        return await run_in_threadpool(spec.build, asked) if spec.build_reads else spec.build(asked)
 
     async def _refuse_other_office(self, caller: Caller, office: str) -> None:
         region_of = self._services.region_of

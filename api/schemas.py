@@ -103,7 +103,7 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
 
-def _shown(**example: JsonValue) -> ConfigDict:
+def shown(**example: JsonValue) -> ConfigDict:
     return ConfigDict(json_schema_extra={"examples": [example]})
 
 
@@ -125,7 +125,7 @@ class BeneficiaryIn(Body):
 
 
 class BookIn(Body):
-    model_config = _shown(**_BOOKING)
+    model_config = shown(**_BOOKING)
 
     office: Code
     service: Code
@@ -137,7 +137,7 @@ class BookIn(Body):
 
 
 class HoldIn(Body):
-    model_config = _shown(**_BOOKING)
+    model_config = shown(**_BOOKING)
 
     office: Code
     service: Code
@@ -147,7 +147,7 @@ class HoldIn(Body):
 
 
 class WaitIn(Body):
-    model_config = _shown(
+    model_config = shown(
         office="CA-TB-01",
         service="SV-CA-02",
         beneficiary={"number": "1000000008", "mobile": "0500000001"},
@@ -170,32 +170,32 @@ class NothingIn(Body):
 
 
 class BookGroupIn(Body):
-    model_config = _shown(bookings=[_BOOKING])
+    model_config = shown(bookings=[_BOOKING])
 
     bookings: Annotated[list[BookIn], Field(min_length=1)]
 
 
 class RescheduleIn(Body):
-    model_config = _shown(starts_at="2011-02-06T10:15")
+    model_config = shown(starts_at="2011-02-06T10:15")
 
     starts_at: Start
     office: Code | None = None
 
 
 class CancelIn(Body):
-    model_config = _shown(reason="سفر")
+    model_config = shown(reason="سفر")
 
     reason: Line | None = None
 
 
 class OutcomeIn(Body):
-    model_config = _shown(outcome="served")
+    model_config = shown(outcome="served")
 
     outcome: Outcome
 
 
 class OfficeIn(Body):
-    model_config = _shown(
+    model_config = shown(
         office="CA-TB-01",
         name_ar="إدارة الأحوال المدنية بتبوك",
         name_en="Tabuk Civil Affairs",
@@ -220,21 +220,13 @@ class OfficeIn(Body):
 
 
 class LiveIn(Body):
-    model_config = _shown(**{"from": "2011-01-29"})
+    model_config = shown(**{"from": "2011-01-29"})
 
     since: Annotated[Day, Field(alias="from")]
 
 
-class CountersIn(Body):
-    model_config = _shown(counters=4, **{"from": "2011-02-05", "to": "2011-02-09"})
-
-    since: Annotated[DayOrStart, Field(alias="from")]
-    until: Annotated[DayOrStart, Field(alias="to")]
-    counters: Annotated[int, Field(ge=0, le=1_000)]
-
-
 class PublicationIn(Body):
-    model_config = _shown(**{"from": "2011-02-05", "to": "2011-03-04"})
+    model_config = shown(**{"from": "2011-02-05", "to": "2011-03-04"})
 
     since: Annotated[Day, Field(alias="from")]
     until: Annotated[Day, Field(alias="to")]

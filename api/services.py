@@ -63,6 +63,7 @@ class Services:
     reference_of: Callable[[str], str]  # booking id → 7M4K-92QX-R3TB-H
     reference_hash: Callable[[str], bytes]  # of a canonical reference, as the bookings view keeps it
     region_of: Callable[[str], str | None]  # office → region
+    offices: Callable[[], Sequence[str]]  # ids of all, in order
     now: Callable[[], datetime]  # the system's clock, aware
     clock: Literal["system", "request"]
     lagging: Callable[[], Mapping[str, int]]  # views that have not reached the head seen at start → events behind

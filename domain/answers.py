@@ -1,4 +1,4 @@
-"""What a booking command is answered: a pure function of the facts it made, so that a replay answers the same again."""
+"""What a command is answered: a pure function of the facts it made, so that a replay answers the same again."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -6,9 +6,10 @@ from functools import lru_cache
 from typing import Any
 
 from domain.calendar import RIYADH, hijri
-from domain.commands import BookGroup, Command
+from domain.commands import BookGroup, CloseOffice, Command
 from domain.events import (
     BookingCancelled,
+    BookingDisplacedIn,
     BookingDisplacedOut,
     BookingEvent,
     BookingMovedOut,
@@ -17,6 +18,7 @@ from domain.events import (
     Fact,
     OutcomeCorrected,
     OutcomeRecorded,
+    SlotWithdrawn,
     WalkedIn,
 )
 
@@ -25,14 +27,36 @@ LEFT = (BookingMovedOut, BookingDisplacedOut)
 
 
 def answer(command: Command, facts: Iterable[Fact]) -> dict[str, Any]:
+    if isinstance(command, CloseOffice):
+        return closure(facts)
     states = [
         booking_state(fact.booking, fact.event)
         for fact in facts
-        if fact.booking is not None
-        and isinstance(fact.event, BookingEvent)
-        and not isinstance(fact.event, LEFT)
+        if fact.booking is not None and isinstance(fact.event, BookingEvent) and not isinstance(fact.event, LEFT)
     ]
     return {"bookings": states} if isinstance(command, BookGroup) else states[-1]
+
+
+def closure(facts: Iterable[Fact]) -> dict[str, Any]:
+    """Who moved where, and who found no place, in the order in which they did. A notice is owed to each."""
+    moved: list[dict[str, Any]] = []
+    unplaced: list[str | None] = []
+    units = 0
+    for fact in facts:
+        match fact.event:
+            case BookingDisplacedIn(from_starts_at=left, starts_at=starts_at):
+                moved.append({"booking": fact.booking, "from": _office_time(left), "to": _office_time(starts_at)})
+            case BookingDisplacedOut(to_starts_at=None):
+                unplaced.append(fact.booking)
+            case SlotWithdrawn(capacity=capacity):
+                units += capacity
+    displaced = len(moved) + len(unplaced)
+    told = {"displaced": displaced, "moved": moved, "unplaced": unplaced}
+    return told | {"units_withdrawn": units, "notices": displaced}
+
+
+def _office_time(instant: datetime) -> str:
+    return instant.astimezone(RIYADH).isoformat()
 
 
 def booking_state(booking: str, event: BookingEvent) -> dict[str, Any]:

@@ -55,6 +55,7 @@ class Booking:
         "minutes",
         "offer",
         "office",
+        "order",
         "outcome_at",
         "person",
         "reschedules",
@@ -72,6 +73,7 @@ class Booking:
     channel: str
     reschedules: int
     last_at: datetime
+    order: int  # position of its first confirmation: who booked before whom
 
     def __init__(self, booking: str) -> None:
         self.booking = booking
@@ -112,7 +114,7 @@ class Booking:
             case BookingMovedOut():
                 return  # the place it came from; where it stands is in BookingMovedIn
             case SlotBooked(section=section):
-                self.status = "confirmed"
+                self.status, self.order = "confirmed", fact.position
                 self.person = fact.person
                 self.section = section
                 self.service = event.service
@@ -120,6 +122,7 @@ class Booking:
                 self.terms = event.policy
             case WalkedIn(section=section):
                 self.status, self.is_walk_in, self.checked_in_at = "checked_in", True, fact.at
+                self.order = fact.position
                 self.person, self.section = fact.person, section
                 self.service, self.channel, self.terms = event.service, event.channel, event.policy
             case BookingDisplacedOut(to_starts_at=to):
@@ -169,6 +172,7 @@ class OpenBooking(NamedTuple):
     starts_at: datetime
     ends_at: datetime
     is_checked_in: bool
+    has_place: bool = True  # False: displaced, and no start was free
 
 
 class Person:
@@ -189,11 +193,14 @@ class Person:
         return {booking: open_.service for booking, open_ in self.open_bookings.items() if open_.ends_at > at}
 
     def overdue(self, at: datetime) -> dict[str, OpenBooking]:
-        """Bookings whose time has passed without a check-in: at their office's close they are no-shows (POL-08)."""
+        """Bookings whose time has passed without a check-in: at their office's close they are no-shows (POL-08).
+
+        Who was displaced and found no other start has missed nothing.
+        """
         return {
             booking: open_
             for booking, open_ in self.open_bookings.items()
-            if open_.ends_at <= at and not open_.is_checked_in
+            if open_.ends_at <= at and not open_.is_checked_in and open_.has_place
         }
 
     def evolve(self, fact: Fact) -> None:
@@ -208,6 +215,9 @@ class Person:
                 )
                 if self.holds:
                     self.holds.pop(booking, None)
+            case BookingDisplacedOut(to_starts_at=None):
+                assert booking is not None
+                self.open_bookings[booking] = self.open_bookings[booking]._replace(has_place=False)
             case BookingCancelled():
                 assert booking is not None
                 self.open_bookings.pop(booking, None)

@@ -57,14 +57,14 @@ def reschedule(command: Reschedule, state: State, decision: Decision) -> None:
     policy, at = decision.policy, command.at
     booking = _confirmed(command, state)
     terms = state.terms_of(booking, at)
-    if booking.reschedules >= terms.reschedules_max:
-        raise RescheduleLimit(booking.booking, booking.reschedules)
-    last_moment = booking.starts_at - terms.reschedule_lead
-    if at > last_moment:
-        raise TooLateToReschedule(booking.booking, wall(last_moment))
-
     to_office, to_start = command.office or booking.office, command.starts_at
-    if (to_office, to_start) == (booking.office, booking.starts_at):
+    if not booking.has_place:
+        _refuse_second_active(booking, state, at)
+    elif booking.reschedules >= terms.reschedules_max:
+        raise RescheduleLimit(booking.booking, booking.reschedules)
+    elif at > (last_moment := booking.starts_at - terms.reschedule_lead):
+        raise TooLateToReschedule(booking.booking, wall(last_moment))
+    elif (to_office, to_start) == (booking.office, booking.starts_at):
         raise InvalidRequest("starts_at", "the booking is there already")
     office, _ = eligibility.office_and_service(state, to_office, booking.service, at)
     assert office.registered is not None
@@ -88,9 +88,12 @@ def reschedule(command: Reschedule, state: State, decision: Decision) -> None:
         reschedules=booking.reschedules,
         to_office=to_office,
         to_starts_at=to_start,
+        unplaced=not booking.has_place,
     )
+    counted = booking.has_place  # who lost their place has not chosen to move
     decision.record(left[0], moved_out, person=booking.person, booking=tag)
-    _release(decision, left[1:], by=by, office=from_office, starts_at=from_start, booking=tag)
+    if counted:
+        _release(decision, left[1:], by=by, office=from_office, starts_at=from_start, booking=tag)
     moved_in = BookingMovedIn(
         by=by,
         policy=policy.version,
@@ -99,7 +102,7 @@ def reschedule(command: Reschedule, state: State, decision: Decision) -> None:
         starts_at=to_start,
         minutes=booking.minutes,
         channel=booking.channel,
-        reschedules=booking.reschedules + 1,
+        reschedules=booking.reschedules + counted,
         from_office=from_office,
         from_starts_at=from_start,
     )
@@ -110,7 +113,8 @@ def reschedule(command: Reschedule, state: State, decision: Decision) -> None:
 
 def cancel(command: Cancel, state: State, decision: Decision) -> None:
     booking = _confirmed(command, state)
-    if command.at >= booking.starts_at:
+    had_place = booking.has_place
+    if had_place and command.at >= booking.starts_at:
         raise TooLateToCancel(booking.booking, wall(booking.starts_at))
 
     slots = [state.slot(slot_stream(booking.office, start)) for start in starts_of(booking.starts_at, booking.minutes)]
@@ -124,14 +128,23 @@ def cancel(command: Cancel, state: State, decision: Decision) -> None:
         minutes=booking.minutes,
         channel=booking.channel,
         reschedules=booking.reschedules,
-        late=starts_at - command.at < state.terms_of(booking, command.at).late_cancel_lead,
+        late=had_place and starts_at - command.at < state.terms_of(booking, command.at).late_cancel_lead,
         reason_given=command.reason is not None,
+        unplaced=not had_place,
     )
     decision.record(slots[0], cancelled, person=booking.person, booking=booking.booking)
-    _release(decision, slots[1:], by=by, office=office, starts_at=starts_at, booking=booking.booking)
-    offers.offer_freed(decision, office, starts_of(starts_at, booking.minutes), at=command.at)
+    if had_place:
+        _release(decision, slots[1:], by=by, office=office, starts_at=starts_at, booking=booking.booking)
+        offers.offer_freed(decision, office, starts_of(starts_at, booking.minutes), at=command.at)
     if command.reason is not None and booking.person is not None:
         decision.note(booking.person, booking.booking, command.reason)
+
+
+def _refuse_second_active(booking: Booking, state: State, at: datetime) -> None:
+    """Who found no place keeps the booking. Once its time is past it no longer bars another of the same service, and
+    becomes active again by a move."""
+    if booking.ends_at <= at and booking.person is not None:
+        eligibility.person(state.policy_at(at), state.persons[booking.person], booking.service, at)
 
 
 def _confirmed(command: Cancel | Reschedule, state: State) -> Booking:

@@ -232,6 +232,7 @@ class CloseOffice(Command, kw_only=True):
     until: datetime
     reason: str
     preview: bool = False  # only say what would happen
+    among: tuple[str, ...] = ()  # all offices of the announcement: it is refused whole if one does not exist
 
 
 class AnnounceOpening(Command, kw_only=True):
@@ -239,6 +240,7 @@ class AnnounceOpening(Command, kw_only=True):
     since: date
     until: date  # included
     hours: tuple[tuple[str, str], ...]  # wall times from, to
+    among: tuple[str, ...] = ()  # as above
 
 
 class PauseOffice(Command, kw_only=True):

@@ -50,9 +50,19 @@ class Decision:
         booking: str | None = None,
         at: datetime | None = None,
     ) -> None:
-        command = self.command
-        fact = Fact(stream.stream, stream.version + 1, at or command.at, command.command_id, person, booking, event)
-        self.state.apply(fact)
+        command, state = self.command, self.state
+        state.position += 1
+        fact = Fact(
+            stream.stream,
+            stream.version + 1,
+            at or command.at,
+            command.command_id,
+            person,
+            booking,
+            event,
+            state.position,
+        )
+        state.apply(fact)
         self.facts.append(fact)
 
     def person_id(self, beneficiary: Beneficiary) -> str:

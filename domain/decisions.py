@@ -3,22 +3,40 @@
 from collections.abc import Callable
 from typing import Any
 
-from domain import adoption, changes, due, history_import, holds, publication, reservations, sweep, visits, waiting
+from domain import (
+    adoption,
+    announcements,
+    changes,
+    closures,
+    counters,
+    due,
+    history_import,
+    holds,
+    publication,
+    reservations,
+    sweep,
+    visits,
+    waiting,
+)
 from domain.commands import (
     AcceptOffer,
     AdoptPolicy,
     AnnounceLiveDate,
+    AnnounceOpening,
     AssignCounters,
+    AssignDailyPause,
     Book,
     BookGroup,
     CallNext,
     Cancel,
     CheckIn,
+    CloseOffice,
     Command,
     CorrectOutcome,
     ImportVisit,
     JoinWaitingList,
     LeaveWaitingList,
+    PauseOffice,
     PlaceHold,
     PublishDay,
     RecordOutcome,
@@ -27,6 +45,7 @@ from domain.commands import (
     RegisterService,
     ReleaseHold,
     Reschedule,
+    ResumeOffice,
     SettleDay,
     WalkIn,
 )
@@ -57,9 +76,20 @@ _RULES: dict[type[Command], tuple[Callable[[Any, State], Needs], Callable[[Any, 
     RegisterOffice: (publication.needs_of_office, publication.register_office),
     AnnounceLiveDate: (publication.needs_of_office, publication.announce_live_date),
     PublishDay: (publication.needs_of_day, publication.publish_day),
-    AssignCounters: (publication.needs_of_counters, publication.assign_counters),
+    AssignCounters: (counters.needs_of_counters, counters.assign_counters),
+    CloseOffice: (closures.needs_of_closure, closures.close_office),
+    AnnounceOpening: (announcements.needs_of_opening, announcements.announce_opening),
+    AssignDailyPause: (announcements.needs_of_daily_pause, announcements.assign_daily_pause),
+    PauseOffice: (announcements.needs_of_pause, announcements.pause_office),
+    ResumeOffice: (announcements.needs_of_pause, announcements.resume_office),
     AdoptPolicy: (adoption.needs_of_adoption, adoption.adopt),
 }
+
+
+#: Commands whose needs grow with what an office's slots hold.
+STEP_BY_STEP = (PublishDay, AssignCounters, CloseOffice, AnnounceOpening, AssignDailyPause)
+#: Events that displacing everybody of a large office's day becomes: two for each of its 336 bookings, and its slots.
+FULL_DAY = 700
 
 
 def needs_of(command: Command, state: State) -> Needs:
@@ -81,8 +111,12 @@ def events_of(command: Command) -> int:
     match command:
         case PublishDay():
             return 30
-        case AssignCounters():
+        case AssignCounters(displace=True):
+            return FULL_DAY
+        case AssignCounters() | AssignDailyPause() | AnnounceOpening():
             return 100
+        case CloseOffice(preview=False, since=since, until=until):
+            return FULL_DAY * max(1, (until - since).days)
         case BookGroup(bookings=bookings):
             return 2 * len(bookings)
     return 1

@@ -11,6 +11,7 @@ from domain.errors import (
     Audience,
     BeyondHorizon,
     InvalidRequest,
+    OfficeIsPaused,
     OfficeNotLive,
     Section,
     ServiceNotOffered,
@@ -31,6 +32,8 @@ def office_and_service(state: State, office: str, service: str, at: datetime) ->
         raise InvalidRequest("office", f"there is no office {office}")
     if not found.is_live(at):
         raise OfficeNotLive(office, found.live_from.isoformat() if found.live_from else None)
+    if found.is_paused:
+        raise OfficeIsPaused(office)
     offered = state.service(service)
     if offered is None or offered.registered is None:
         raise InvalidRequest("service", f"there is no service {service}")

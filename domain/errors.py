@@ -42,6 +42,16 @@ class OfficeNotLive(Refused):
         super().__init__(f"{office} takes bookings from {live_from or 'a day not yet announced'}")
 
 
+class OfficeIsPaused(Refused):
+    """Until it resumes; what is booked stands."""
+
+    name = "office-not-live"
+
+    def __init__(self, office: str) -> None:
+        self.office, self.paused = office, True
+        super().__init__(f"{office} takes no bookings for now")
+
+
 class ServiceNotOffered(Refused):
     name = "service-not-offered"
 
@@ -129,8 +139,9 @@ class TooManyActiveBookings(Refused):
 class SlotClosed(Refused):
     name = "slot-closed"
 
-    def __init__(self, slot: str, reason: str | None = None) -> None:
-        self.slot, self.reason = slot, reason
+    def __init__(self, slot: str, reason: str | None = None, announced: str | None = None) -> None:
+        """`reason`: weekend, holiday or closure; `announced`: the words of the closure."""
+        self.slot, self.reason, self.announced = slot, reason, announced
         super().__init__(f"{slot} is closed")
 
 

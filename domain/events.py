@@ -31,6 +31,7 @@ class Fact(msgspec.Struct, frozen=True, gc=False):
     person: str | None  # the beneficiary, where the fact is about one
     booking: str | None
     event: Event
+    position: int = 0  # in the log; 0: not known here
 
 
 # -- the catalogue ----------------------------------------------------------------------------------------------------
@@ -104,7 +105,7 @@ class OfficePaused(Event, kw_only=True):
 
     TOPIC = "OfficePaused.v1"
     office: str
-    reason_given: bool = False
+    reason: str | None = None  # for the public
 
 
 class OfficeResumed(Event, kw_only=True):
@@ -273,6 +274,7 @@ class BookingMovedOut(BookingEvent, kw_only=True):
     TOPIC = "BookingMovedOut.v1"
     to_office: str
     to_starts_at: datetime
+    unplaced: bool = False  # it had no place here: a closure had taken it
 
 
 class BookingMovedIn(BookingEvent, kw_only=True):
@@ -285,6 +287,7 @@ class BookingCancelled(BookingEvent, kw_only=True):
     TOPIC = "BookingCancelled.v1"
     late: bool = False  # less than 24 hours before the start
     reason_given: bool = False  # the words themselves are sealed in the vault
+    unplaced: bool = False  # it had no place here: a closure had taken it
 
 
 class BookingDisplacedOut(BookingEvent, kw_only=True):

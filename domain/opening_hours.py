@@ -39,8 +39,8 @@ class Holiday:
 @dataclass(frozen=True, slots=True)
 class OfficeDay:
     open: bool
-    reason: Literal["weekend", "holiday"] | None  # of a closed day; a holiday on a weekend is a holiday
-    name_ar: str | None  # of the holiday
+    reason: Literal["weekend", "holiday", "closure"] | None  # of a closed day; a holiday on a weekend is a holiday
+    name_ar: str | None  # of the holiday; of a closure, what was announced
     name_en: str | None
     starts: tuple[time, ...]
 
@@ -73,7 +73,7 @@ class Calendar:
             return OfficeDay(open=False, reason="weekend", name_ar=None, name_en=None, starts=())
         starts = RAMADAN_STARTS if day in self._ramadan else STARTS
         if pauses:
-            starts = _outside(pauses, starts)
+            starts = outside(pauses, starts)
         return OfficeDay(open=True, reason=None, name_ar=None, name_en=None, starts=starts)
 
 
@@ -111,7 +111,7 @@ def _parse_holiday(number: int, row: Mapping[str, str]) -> Holiday:
     return Holiday(kind, row["name_ar"], row["name_en"], start, end, date.fromisoformat(before) if before else None)
 
 
-def _outside(pauses: Pauses, starts: tuple[time, ...]) -> tuple[time, ...]:
+def outside(pauses: Pauses, starts: tuple[time, ...]) -> tuple[time, ...]:
     """The starts whose 15 minutes touch no pause."""
     closed = [(_minute(since), _minute(until)) for since, until in pauses]
     if any(until <= since for since, until in closed):

@@ -1,12 +1,12 @@
 """Offices, services, and the slots they open: the decisions that make and change capacity."""
 
-from datetime import datetime, time
-from itertools import islice
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import NamedTuple
 
 from domain.calendar import RIYADH
 from domain.commands import (
     AnnounceLiveDate,
-    AssignCounters,
     PublishDay,
     RegisterOffice,
     RegisterRegion,
@@ -15,10 +15,10 @@ from domain.commands import (
 from domain.decision import Decision
 from domain.errors import InvalidRequest
 from domain.events import (
-    CountersAssigned,
     DayPublished,
     LiveDateAnnounced,
     OfficeRegistered,
+    OpeningAnnounced,
     RegionRegistered,
     ServiceRegistered,
     SlotOpened,
@@ -27,10 +27,7 @@ from domain.events import (
 from domain.identifiers import slot_stream
 from domain.office import Office
 from domain.state import Needs, State
-
-#: Slots one command may change; a longer range is asked for in parts.
-SLOTS_MAX = 1_000
-
+from domain.timetable import day_of, possible_starts
 
 # -- what each command reads ------------------------------------------------------------------------------------------
 
@@ -48,17 +45,7 @@ def needs_of_office(command: RegisterOffice | AnnounceLiveDate, _state: State) -
 
 
 def needs_of_day(command: PublishDay, state: State) -> Needs:
-    starts = {*state.calendar.day(command.day).starts, *_published(state, command)}
-    slots = {slot_stream(command.office, datetime.combine(command.day, start, RIYADH)) for start in starts}
-    return Needs(streams=slots | {f"office/{command.office}"})
-
-
-def needs_of_counters(command: AssignCounters, state: State) -> Needs:
-    office = state.office(command.office)
-    starts = _starts_between(office, command) if office is not None else []
-    if len(starts) > SLOTS_MAX:
-        starts = []  # refused before any is read
-    return Needs(streams={slot_stream(command.office, start) for start in starts} | {f"office/{command.office}"})
+    return Needs(streams=slots_of_day(state, command.office, command.day) | {f"office/{command.office}"})
 
 
 # -- what each command becomes ----------------------------------------------------------------------------------------
@@ -127,7 +114,7 @@ def register_office(command: RegisterOffice, state: State, decision: Decision) -
 
 
 def announce_live_date(command: AnnounceLiveDate, state: State, decision: Decision) -> None:
-    office = _office(state, command.office)
+    office = known_office(state, command.office)
     if office.live_from != command.live_from:
         event = LiveDateAnnounced(
             by=command.caller.by,
@@ -140,90 +127,77 @@ def announce_live_date(command: AnnounceLiveDate, state: State, decision: Decisi
 
 
 def publish_day(command: PublishDay, state: State, decision: Decision) -> None:
-    """Opens what the calendar opens and is not open yet; takes back empty slots the calendar no longer opens."""
-    office, by, policy = _office(state, command.office), command.caller.by, decision.policy.version
-    day = state.calendar.day(command.day)
-    before = _published(state, command)
+    office = known_office(state, command.office)
+    done = publish(decision, office, command.day)
+    is_open = bool(office.days[command.day].starts)
+    decision.said = {"units_published": done.units_opened, "units_withdrawn": done.units_withdrawn, "open": is_open}
+
+
+class Published(NamedTuple):
+    units_opened: int
+    units_withdrawn: int
+    starts: list[datetime]  # that were opened
+
+
+def publish(decision: Decision, office: Office, day: date) -> Published:
+    """Opens what the day's timetable opens and is not open yet; takes back empty slots that it no longer opens."""
+    assert office.registered is not None
+    name, state = office.registered.office, decision.state
+    by, policy = decision.command.caller.by, decision.policy.version
+    before, told = list(office.starts_ever(day, day)), day_of(office, state.calendar, day)
+    starts = [datetime.combine(day, start, RIYADH) for start in told.starts]
     published = DayPublished(
         by=by,
         policy=policy,
-        office=command.office,
-        day=command.day,
-        starts=tuple(start.strftime("%H:%M") for start in day.starts),
-        reason=day.reason,
-        name_ar=day.name_ar,
-        name_en=day.name_en,
+        office=name,
+        day=day,
+        starts=tuple(start.strftime("%H:%M") for start in told.starts),
+        reason=told.reason,
+        name_ar=told.name_ar,
+        name_en=told.name_en,
     )
-    if (known := office.days.get(command.day)) is None or (known.starts, known.reason) != (
-        published.starts,
-        published.reason,
-    ):
+    if (known := office.days.get(day)) is None or _shown(known) != _shown(published):
         decision.record(office, published)
-    opened = withdrawn = 0
-    for start in sorted({*before, *day.starts}):
-        starts_at = datetime.combine(command.day, start, RIYADH)
-        slot = state.slot(slot_stream(command.office, starts_at))
-        if start in day.starts:
+    units_opened = units_withdrawn = 0
+    opened = []
+    for starts_at in sorted({*before, *starts}):
+        slot = state.slot(slot_stream(name, starts_at))
+        if starts_at in starts:
             capacity = office.counters_at(starts_at)
-            events = slot.open(capacity, by=by, policy=policy, office=command.office, starts_at=starts_at)
+            events = slot.open(capacity, by=by, policy=policy, office=name, starts_at=starts_at)
         else:
-            events = slot.withdraw(by=by, policy=policy, office=command.office, starts_at=starts_at)
+            events = slot.withdraw(by=by, policy=policy, office=name, starts_at=starts_at)
         for event in events:
             decision.record(slot, event)
-            opened += event.capacity if isinstance(event, SlotOpened) else 0
-            withdrawn += event.capacity if isinstance(event, SlotWithdrawn) else 0
-    decision.said = {"units_published": opened, "units_withdrawn": withdrawn, "open": day.open}
-
-
-def assign_counters(command: AssignCounters, state: State, decision: Decision) -> None:
-    """Up or down for a time range; a cut below what is booked is refused whole (it never drops a booking)."""
-    office, by, policy = _office(state, command.office), command.caller.by, decision.policy.version
-    if command.until <= command.since:
-        raise InvalidRequest("to", "is not after `from`")
-    starts = _starts_between(office, command)
-    if len(starts) > SLOTS_MAX:
-        raise InvalidRequest("to", f"the range holds more than {SLOTS_MAX} slots")
-    changes = []
-    for starts_at in starts:
-        slot = state.slot(slot_stream(command.office, starts_at))
-        resized = slot.resize(command.counters, by=by, policy=policy, office=command.office, starts_at=starts_at)
-        changes += [(slot, event) for event in resized]
-    event = CountersAssigned(
-        by=by,
-        policy=policy,
-        office=command.office,
-        since=command.since,
-        until=command.until,
-        counters=command.counters,
-    )
-    decision.record(office, event)
-    for slot, change in changes:
-        decision.record(slot, change)
-    decision.said = {"office": command.office, "counters": command.counters, "slots": len(changes)}
+            if isinstance(event, SlotOpened):
+                opened.append(starts_at)
+                units_opened += event.capacity
+            elif isinstance(event, SlotWithdrawn):
+                units_withdrawn += event.capacity
+    return Published(units_opened, units_withdrawn, opened)
 
 
 # -- parts ------------------------------------------------------------------------------------------------------------
 
 
-def _office(state: State, office: str) -> Office:
+def known_office(state: State, office: str) -> Office:
     found = state.office(office)
     if found is None:
         raise InvalidRequest("office", f"there is no office {office}")
     return found
 
 
-def _published(state: State, command: PublishDay) -> tuple[time, ...]:
-    office = state.office(command.office)
-    known = office.days.get(command.day) if office is not None else None
-    return tuple(time.fromisoformat(start) for start in known.starts) if known is not None else ()
+def refuse_unknown_offices(state: State, offices: Sequence[str]) -> None:
+    """Of an announcement to several: all of them hear it, or none."""
+    for office in offices:
+        if state.office(office) is None:
+            raise InvalidRequest("offices", f"there is no office {office}")
 
 
-def _starts_between(office: Office, command: AssignCounters) -> list[datetime]:
-    """The published starts of the office in the command's range, in order; one more than allowed is enough."""
-    first, last = command.since.astimezone(RIYADH).date(), command.until.astimezone(RIYADH).date()
-    days = sorted(day for day in office.days if first <= day <= last)
-    every = (
-        datetime.combine(day, time.fromisoformat(start), RIYADH) for day in days for start in office.days[day].starts
-    )
-    within = (starts_at for starts_at in every if command.since <= starts_at < command.until)
-    return list(islice(within, SLOTS_MAX + 1))
+def slots_of_day(state: State, office: str, day: date, more: Sequence[OpeningAnnounced] = ()) -> set[str]:
+    known = state.office(office) or Office(f"office/{office}")
+    return {slot_stream(office, start) for start in possible_starts(known, state.calendar, day, more)}
+
+
+def _shown(day: DayPublished) -> tuple[object, ...]:
+    return day.starts, day.reason, day.name_ar, day.name_en

@@ -161,9 +161,12 @@ def free_slots(
     name = office.registered.office
     day = office.days.get(slot_date(starts_at))
     if day is not None and not day.starts:
-        raise SlotClosed(slot_id(name, starts_at), day.reason)
-    slots = [state.slot(slot_stream(name, start)) for start in starts_of(starts_at, minutes)]
-    for slot in slots:
+        raise SlotClosed(slot_id(name, starts_at), day.reason, day.name_ar if day.reason == "closure" else None)
+    starts = starts_of(starts_at, minutes)
+    slots = [state.slot(slot_stream(name, start)) for start in starts]
+    for start, slot in zip(starts, slots, strict=True):
+        if not slot.opened and (closure := office.closure_at(start)) is not None:
+            raise SlotClosed(slot.name, "closure", closure.reason)
         slot.refuse_unless_open()
     for slot in slots:
         slot.refuse_unless_free(booking, at)

@@ -72,7 +72,7 @@ class Slot:
 
     def refuse_unless_open(self) -> None:
         if self.withdrawn:
-            raise SlotClosed(self.name, self.reason)
+            raise SlotClosed(self.name, "closure", self.reason) if self.reason else SlotClosed(self.name)
         if not self.opened:
             raise SlotNotPublished(self.name)
 
@@ -85,22 +85,25 @@ class Slot:
             raise SlotFull(self.name, self.capacity)
 
     def open(self, capacity: int, *, by: str, policy: int, office: str, starts_at: datetime) -> list[Event]:
-        """What publication has to say here: nothing when the slot is open already."""
-        if self.opened and not self.withdrawn:
+        """What publication has to say here: nothing when the slot is open already. Who is booked here stays."""
+        if self.is_open:
             return []
+        capacity = max(capacity, len(self.places))
         return [SlotOpened(by=by, policy=policy, office=office, starts_at=starts_at, capacity=capacity)]
 
     def withdraw(self, *, by: str, policy: int, office: str, starts_at: datetime) -> list[Event]:
         """Publication takes back only empty slots: bookings are moved by a closure, never dropped."""
-        if not self.opened or self.withdrawn or self.places or self.claims:
+        if not self.is_open or self.places or self.claims:
             return []
         return [SlotWithdrawn(by=by, policy=policy, office=office, starts_at=starts_at, capacity=self.capacity)]
 
+    def refuse_cut(self, capacity: int, at: datetime) -> None:
+        if self.is_open and capacity < (taken := self.taken(at)):
+            raise CapacityInUse(self.name, taken, capacity)
+
     def resize(self, capacity: int, *, by: str, policy: int, office: str, starts_at: datetime) -> list[Event]:
-        if not self.opened or self.withdrawn or capacity == self.capacity:
+        if not self.is_open or capacity == self.capacity:
             return []
-        if capacity < len(self.places) + len(self.claims):
-            raise CapacityInUse(self.name, len(self.places) + len(self.claims), capacity)
         return [SlotResized(by=by, policy=policy, office=office, starts_at=starts_at, capacity=capacity)]
 
     @property

@@ -215,6 +215,7 @@ class Savepoint:
 
     def __init__(self, state: State, needs: Needs) -> None:
         self._state = state
+        self._position = state.position
         self._streams = {stream: _clone(state.streams[stream]) for stream in needs.streams if stream in state.streams}
         self._people = {lookup: state.people.get(lookup) for lookup in needs.lookups}
         self._bookings = {tag: copy(state.bookings[tag]) for tag in needs.bookings if tag in state.bookings}
@@ -223,6 +224,7 @@ class Savepoint:
         }
 
     def restore(self, facts: Iterable[Fact]) -> None:
+        self._state.position = self._position
         for fact in facts:
             if fact.booking is not None:
                 self._state.bookings.pop(fact.booking, None)

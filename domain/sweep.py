@@ -1,8 +1,5 @@
 """The sweep: it decides nothing, it has the clock's decisions about an office's day recorded."""
 
-from datetime import datetime, time
-
-from domain.calendar import RIYADH
 from domain.commands import SettleDay
 from domain.decision import Decision
 from domain.due import end_windows
@@ -15,9 +12,8 @@ from domain.waiting_list import waiting_stream
 def needs_of_settling(command: SettleDay, state: State) -> Needs:
     needs = Needs(streams={f"office/{command.office}", waiting_stream(command.office)})
     office = state.office(command.office)
-    published = office.days.get(command.day) if office is not None else None
-    for start in published.starts if published is not None else ():
-        stream = slot_stream(command.office, datetime.combine(command.day, time.fromisoformat(start), RIYADH))
+    for start in office.starts_ever(command.day, command.day) if office is not None else ():
+        stream = slot_stream(command.office, start)
         needs.streams.add(stream)
         slot = state.streams.get(stream)
         if isinstance(slot, Slot):

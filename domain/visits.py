@@ -1,12 +1,12 @@
 """The day of a visit: who comes and who does not, who walks in, who is called next, and what came of it."""
 
 from collections.abc import Iterable
-from datetime import datetime, time
+from datetime import datetime
 from typing import TypedDict
 
 from domain import eligibility
 from domain.booking import OUTCOMES, Booking
-from domain.calendar import RIYADH, local_date
+from domain.calendar import local_date
 from domain.changes import standing
 from domain.commands import CallNext, CheckIn, CorrectOutcome, RecordOutcome, WalkIn
 from domain.decision import Decision
@@ -14,12 +14,12 @@ from domain.eligibility import wall
 from domain.errors import AlreadyCheckedIn, InvalidRequest, NoShowTooEarly, SlotClosed
 from domain.events import CheckedIn, CustomerCalled, OutcomeCorrected, WalkedIn
 from domain.identifiers import slot_stream
-from domain.opening_hours import RAMADAN_STARTS, SLOT_MINUTES, STARTS
 from domain.outcomes import add_outcome
 from domain.policy import Policy
 from domain.reservations import free_slots, leave_line, line_of, occupy, places
 from domain.slot import Slot
 from domain.state import Needs, State
+from domain.timetable import current_start
 
 # -- what each command reads ------------------------------------------------------------------------------------------
 
@@ -159,18 +159,10 @@ def correct_outcome(command: CorrectOutcome, state: State, decision: Decision) -
 # -- parts ------------------------------------------------------------------------------------------------------------
 
 
-def current_start(at: datetime) -> datetime:
-    """The quarter of an hour, office time, that `at` lies in."""
-    at = at.astimezone(RIYADH)
-    return at.replace(minute=at.minute - at.minute % SLOT_MINUTES, second=0, microsecond=0)
-
-
 def _starts_of_day(command: CallNext, state: State) -> set[datetime]:
-    """Of the command's day: the published ones, and the usual ones, since a day published anew may have lost some."""
+    """Of the command's day; also those that it has lost since, as by a closure: who had come by then stays."""
     office, day = state.office(command.office), local_date(command.at)
-    published = office.days.get(day) if office is not None else None
-    starts = {time.fromisoformat(start) for start in published.starts} if published is not None else set()
-    return {datetime.combine(day, start, RIYADH) for start in starts.union(STARTS, RAMADAN_STARTS)}
+    return set(office.starts_ever(day, day)) if office is not None else set()
 
 
 def _waiting(bookings: Iterable[Booking], at: datetime) -> list[tuple[datetime, Booking]]:
@@ -193,7 +185,7 @@ def _slot(state: State, booking: Booking) -> Slot:
     """Where the booking stands. One that a closure has left without a place is not visited."""
     slot = state.slot(slot_stream(booking.office, booking.starts_at))
     if not booking.has_place:
-        raise SlotClosed(slot.name, slot.reason)
+        raise SlotClosed(slot.name, "closure", slot.reason)
     return slot
 
 

@@ -12,7 +12,7 @@ from psycopg.rows import TupleRow
 
 from domain.commands import Beneficiary, Command
 from domain.decision import Note, Sealing
-from domain.decisions import decide, events_of, needs_of, settle
+from domain.decisions import STEP_BY_STEP, decide, events_of, needs_of, settle
 from domain.errors import Refused
 from domain.events import Fact
 from domain.ports import Receipt
@@ -117,7 +117,7 @@ class Batch:
                 state.introduce(lacking.lookups, found)
                 lacking.persons |= {person for person in found.values() if person not in state.persons}
             state.load(lacking, [*turn.facts_for(lacking), *made])
-            if state.tells_more(lacking):
+            if state.tells_more(lacking) or any(type(command) in STEP_BY_STEP for command in commands):
                 needs = self._needs_of([command for command in commands if command.command_id not in turn.outcomes])
         return needs
 
@@ -153,11 +153,9 @@ class Batch:
                 continue
             if receipts and monotonic() > until:
                 break
-            # Asked again: what earlier commands of the batch did may tell more.
-            needs = self._load(turn, [command], needs_of(command, state), portion.facts)
+            self._settle(turn, command, index, portion.facts)
+            position = turn.head + len(portion.facts)
             try:
-                portion.facts += settle(command, needs, state)
-                position = turn.head + len(portion.facts)
                 decision = decide(command, state)
                 outcome, receipt = accepted(command, position, decision)
             except Refused as reason:
@@ -181,6 +179,21 @@ class Batch:
         state.forget_strangers()
         state.position = turn.head
         return receipts
+
+    def _settle(self, turn: Turn, command: Command, index: int, facts: list[Fact]) -> None:
+        """Load what the command needs now, with what the clock has decided about it recorded.
+
+        Asked again, as earlier commands of the batch, and the clock, may have made more of it.
+        """
+        while True:
+            needs = self._load(turn, [command], needs_of(command, self._state), facts)
+            try:
+                due = settle(command, needs, self._state)
+            except Exception as error:
+                raise CommandFailed(index) from error
+            if not due:
+                return
+            facts += due
 
     def _write(self, turn: Turn, portion: Portion) -> None:
         if portion.facts:

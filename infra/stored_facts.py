@@ -48,5 +48,5 @@ class StoredFact(StoredEvent):
 
 def fact_of(row: Sequence[Any]) -> Fact:
     """A row of COLUMNS as a fact."""
-    _, stream, version, topic, state, person, booking, command_id, at = row
-    return Fact(stream, version, at, command_id, person, booking, wire.decode(topic, state))
+    position, stream, version, topic, state, person, booking, command_id, at = row
+    return Fact(stream, version, at, command_id, person, booking, wire.decode(topic, state), position)

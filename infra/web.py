@@ -56,6 +56,7 @@ def open_services(instance: Instance) -> Iterator[Services]:
             reference_of=instance.reference_of,
             reference_hash=reference_hash,
             region_of=lambda office: _one(pool, "SELECT region FROM view_catalogue.office WHERE office = %s", office),
+            offices=lambda: _column(pool, "SELECT office FROM view_catalogue.office ORDER BY office"),
             now=lambda: datetime.now(UTC),
             clock=settings.instance.clock,
             lagging=lambda: _lagging(pool, head_at_start),
@@ -87,6 +88,11 @@ def _one(pool: "ConnectionPool[Any]", query: str, asked: object) -> str | None:
     with pool.connection() as connection:
         row = connection.execute(query, (asked,)).fetchone()
     return row[0] if row is not None else None
+
+
+def _column(pool: "ConnectionPool[Any]", query: str) -> list[str]:
+    with pool.connection() as connection:
+        return [row[0] for row in connection.execute(query)]
 
 
 def _reached(pool: "ConnectionPool[Any]") -> tuple[int, dict[str, int]]:

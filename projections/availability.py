@@ -10,6 +10,8 @@ from psycopg.rows import TupleRow, class_row
 
 from domain.events import (
     BookingCancelled,
+    BookingDisplacedIn,
+    BookingDisplacedOut,
     BookingMovedIn,
     BookingMovedOut,
     DayPublished,
@@ -84,9 +86,11 @@ class Availability:
                     claims[_claim(event, fact)] = until
                 case HoldReleased() | HoldExpired() | PlaceReturned() as event:
                     claims[_claim(event, fact)] = None
-                case SlotBooked() | SlotOccupied() | BookingMovedIn() | WalkedIn() as event:
+                case SlotBooked() | SlotOccupied() | BookingMovedIn() | BookingDisplacedIn() | WalkedIn() as event:
                     taken[event.office, event.starts_at] += 1
-                case BookingCancelled() | SlotReleased() | BookingMovedOut() as event:
+                case BookingCancelled(unplaced=True) | BookingMovedOut(unplaced=True):
+                    pass  # a closure had taken its place already
+                case BookingCancelled() | SlotReleased() | BookingMovedOut() | BookingDisplacedOut() as event:
                     taken[event.office, event.starts_at] -= 1
                 case SlotOpened(capacity=capacity) | SlotResized(capacity=capacity) as event:
                     capacities[event.office, event.starts_at] = capacity, False
@@ -167,8 +171,8 @@ def _take(taken: dict[Start, int], cursor: Cursor[TupleRow]) -> None:
 class Day(NamedTuple):
     date: date
     open: bool
-    reason: str | None  # of a closed day: weekend, holiday or not-published
-    name_ar: str | None  # of the holiday
+    reason: str | None  # of a closed day: weekend, holiday, closure or not-published
+    name_ar: str | None  # of the holiday; of a closure, what was announced
     name_en: str | None
     capacity: int  # places of the service, over all its starts; those of a longer service overlap
     free: int

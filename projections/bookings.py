@@ -9,8 +9,8 @@ from psycopg.rows import TupleRow, class_row
 
 from domain.answers import status_after
 from domain.calendar import RIYADH
-from domain.events import BookingEvent, BookingMovedOut, SlotBooked, WalkedIn
-from projections.arrays import bigints, byteas, columns, instants, integers, texts, times, words
+from domain.events import BookingDisplacedOut, BookingEvent, BookingMovedOut, SlotBooked, WalkedIn
+from projections.arrays import bigints, booleans, byteas, columns, instants, integers, texts, times, words
 from projections.log import Page
 from projections.projection import expect_rows
 
@@ -30,6 +30,7 @@ class Bookings:
             channel        text NOT NULL,          -- over which it was made
             status         text NOT NULL,
             reschedules    integer NOT NULL,
+            unplaced       boolean NOT NULL,       -- a closure took its place at starts_at, and no other start was free
             section        text,
             booked_at      timestamptz NOT NULL,
             last_position  bigint NOT NULL         -- of the last fact that told its state
@@ -52,6 +53,8 @@ class Bookings:
             event = fact.event
             if not isinstance(event, BookingEvent) or isinstance(event, BookingMovedOut):
                 continue  # where a moved booking stands is in its BookingMovedIn
+            if isinstance(event, BookingDisplacedOut) and event.to_starts_at is not None:
+                continue  # likewise
             assert fact.booking is not None
             if isinstance(event, SlotBooked | WalkedIn):
                 made[fact.booking] = fact.person, event.section, fact.at
@@ -67,9 +70,9 @@ class Bookings:
             _change(changed, cursor)
 
 
-#: office, service, channel, starts_at, minutes, status, reschedules, last_position
-Standing = tuple[str, str, str, datetime, int, str, int, int]
-_STANDING = words, words, words, times, integers, words, integers, bigints
+#: office, service, channel, starts_at, minutes, status, reschedules, unplaced, last_position
+Standing = tuple[str, str, str, datetime, int, str, int, bool, int]
+_STANDING = words, words, words, times, integers, words, integers, booleans, bigints
 
 
 def _standing(position: int, event: BookingEvent) -> Standing:
@@ -81,6 +84,7 @@ def _standing(position: int, event: BookingEvent) -> Standing:
         event.minutes,
         status_after(event),
         event.reschedules,
+        isinstance(event, BookingDisplacedOut),
         position,
     )
 
@@ -88,25 +92,28 @@ def _standing(position: int, event: BookingEvent) -> Standing:
 def _insert(rows: Sequence[tuple[object, ...]], cursor: Cursor[TupleRow]) -> None:
     cursor.execute(
         """INSERT INTO booking (booking, reference_hash, person, section, booked_at, office, service, channel,
-                                starts_at, ends_at, status, reschedules, last_position)
+                                starts_at, ends_at, status, reschedules, unplaced, last_position)
            SELECT booking, reference_hash, person, section, booked_at, office, service, channel,
-                  starts_at, starts_at + minutes * interval '1 minute', status, reschedules, last_position
+                  starts_at, starts_at + minutes * interval '1 minute', status, reschedules, unplaced, last_position
            FROM unnest(%b::text[], %b::bytea[], %b::text[], %b::text[], %b::timestamptz[], %b::text[], %b::text[],
-                       %b::text[], %b::timestamptz[], %b::integer[], %b::text[], %b::integer[], %b::bigint[])
+                       %b::text[], %b::timestamptz[], %b::integer[], %b::text[], %b::integer[], %b::boolean[],
+                       %b::bigint[])
                 AS made (booking, reference_hash, person, section, booked_at, office, service, channel, starts_at,
-                         minutes, status, reschedules, last_position)""",
+                         minutes, status, reschedules, unplaced, last_position)""",
         columns(rows, texts, byteas, texts, words, instants, *_STANDING),
     )
 
 
 def _change(rows: Sequence[tuple[object, ...]], cursor: Cursor[TupleRow]) -> None:
     cursor.execute(
-        """UPDATE booking SET (office, service, channel, starts_at, ends_at, status, reschedules, last_position) =
+        """UPDATE booking
+           SET (office, service, channel, starts_at, ends_at, status, reschedules, unplaced, last_position) =
                (now.office, now.service, now.channel, now.starts_at, now.starts_at + minutes * interval '1 minute',
-                now.status, now.reschedules, now.last_position)
+                now.status, now.reschedules, now.unplaced, now.last_position)
            FROM unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::timestamptz[], %b::integer[],
-                       %b::text[], %b::integer[], %b::bigint[])
-                AS now (booking, office, service, channel, starts_at, minutes, status, reschedules, last_position)
+                       %b::text[], %b::integer[], %b::boolean[], %b::bigint[])
+                AS now (booking, office, service, channel, starts_at, minutes, status, reschedules, unplaced,
+                        last_position)
            WHERE booking.booking = now.booking""",
         columns(rows, texts, *_STANDING),
     )
@@ -127,6 +134,7 @@ class BookingRow(NamedTuple):
     channel: str
     status: str
     reschedules: int
+    unplaced: bool
     section: str | None
     booked_at: datetime
     last_position: int

@@ -25,7 +25,7 @@ _OFFICE_DAYS = """
     SELECT office, day FROM closed
     JOIN (SELECT DISTINCT office, (starts_at AT TIME ZONE interval '3 hours')::date AS day
           FROM view_bookings.booking
-          WHERE status = 'confirmed' AND starts_at > %(since)s AND ends_at <= %(now)s) AS unattended
+          WHERE status = 'confirmed' AND NOT unplaced AND starts_at > %(since)s AND ends_at <= %(now)s) AS unattended
     USING (office, day)
     UNION
     SELECT office, until FROM view_waiting.entry

@@ -10,6 +10,8 @@ from psycopg.rows import TupleRow
 from domain.calendar import local_date
 from domain.events import (
     BookingCancelled,
+    BookingDisplacedIn,
+    BookingDisplacedOut,
     BookingEvent,
     BookingMovedIn,
     BookingMovedOut,
@@ -90,8 +92,11 @@ class Totals:
                 case WalkedIn():  # over whichever channel, never electronic (POL-12)
                     visit[_CONFIRMED] += 1
                     counter = _MADE
-                case BookingMovedOut():
+                case BookingMovedOut() | BookingDisplacedOut(to_starts_at=datetime()):
                     visit[_CONFIRMED] -= 1
+                    continue
+                case BookingDisplacedIn():  # no counter but where it is live
+                    visit[_CONFIRMED] += 1
                     continue
                 case BookingMovedIn():
                     visit[_CONFIRMED] += 1

@@ -9,9 +9,10 @@ from domain.calendar import RIYADH
 from domain.commands import Beneficiary, Caller, Command
 from domain.decision import Decision
 from domain.decisions import decide, needs_of, settle
-from domain.events import Fact
-from domain.identifiers import NumberKind, booking_id, make_number, parse_number
+from domain.events import Event, Fact
+from domain.identifiers import NumberKind, booking_id, make_number, parse_number, slot_stream
 from domain.opening_hours import Calendar
+from domain.slot import Slot
 from domain.state import State
 
 OPERATOR = Caller(role="operator", subject="operator")
@@ -64,10 +65,14 @@ class Story:
         return self.decide(kind(command_id=key, fingerprint=key, caller=caller, at=at, **asked))
 
     def decide(self, command: Command) -> Decision:
-        while lacking := self.state.lacking(needs_of(command, self.state)):
-            self.state.introduce(lacking.lookups, {})
-            self.state.load(lacking, self.log)
-        self.log += settle(command, needs_of(command, self.state), self.state)
+        while True:
+            while lacking := self.state.lacking(needs_of(command, self.state)):
+                self.state.introduce(lacking.lookups, {})
+                self.state.load(lacking, self.log)
+            due = settle(command, needs_of(command, self.state), self.state)
+            if not due:
+                break
+            self.log += due
         decision = decide(command, self.state)
         self.log += decision.facts
         return decision
@@ -134,6 +139,22 @@ class Story:
     def _new_id(self) -> str:
         return booking_id(next(self._keys).to_bytes(16, "big"), key=b"test")
 
+    def record(
+        self,
+        stream: str,
+        event: Event,
+        *,
+        booking: str | None = None,
+        person: str | None = None,
+        at: datetime = ADVANCE,
+    ) -> None:
+        """A fact as another part of the domain would have decided it."""
+        version = 1 + sum(fact.originator_id == stream for fact in self.log)
+        self.state.position += 1
+        fact = Fact(stream, version, at, b"elsewhere", person, booking, event, self.state.position)
+        self.state.apply(fact)
+        self.log.append(fact)
+
     # -- then ---------------------------------------------------------------------------------------------------------
 
     def replayed(self) -> State:
@@ -145,6 +166,9 @@ class Story:
         for fact in self.log:
             fresh.apply(fact)
         return fresh
+
+    def slot_at(self, start: datetime, office: str = "CA-TB-01") -> Slot:
+        return self.state.slot(slot_stream(office, start))
 
     def topics(self, since: int = 0) -> list[str]:
         return [fact.event.TOPIC for fact in self.log[since:]]

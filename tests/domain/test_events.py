@@ -35,7 +35,7 @@ ON_DISK = {
     b'"from_starts_at":"2011-02-05T09:00:00+03:00"}',
     "BookingCancelled.v1": b'{"by":"staff@CA-TB-01","office":"CA-TB-01","starts_at":"2011-02-05T09:00:00+03:00",'
     b'"service":"SV-CA-02","minutes":15,"channel":"portal","late":true}',
-    "OfficePaused.v1": b'{"by":"manager@CA-TB-01","office":"CA-TB-01","reason_given":true}',
+    "OfficePaused.v1": b'{"by":"manager@CA-TB-01","office":"CA-TB-01","reason":"water"}',
     "OfficeResumed.v1": b'{"by":"manager@CA-TB-01","office":"CA-TB-01"}',
     "ClosureAnnounced.v1": b'{"by":"manager@CA-TB-01","office":"CA-TB-01","since":"2011-02-05T00:00:00+03:00",'
     b'"until":"2011-02-06T00:00:00+03:00","reason":"water"}',

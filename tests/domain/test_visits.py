@@ -34,7 +34,7 @@ from domain.errors import (
 from domain.events import BookingDisplacedOut, Fact
 from domain.identifiers import slot_stream
 from domain.opening_hours import Calendar, Holiday
-from domain.visits import current_start
+from domain.timetable import current_start
 
 SECOND, MINUTE, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=1)
 QUARTER = timedelta(minutes=15)

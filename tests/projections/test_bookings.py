@@ -4,7 +4,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain import commands
-from domain.events import BookingEvent, BookingMovedOut, SlotBooked, WalkedIn
+from domain.events import BookingDisplacedOut, BookingEvent, BookingMovedOut, SlotBooked, WalkedIn
 from domain.state import State
 from projections.bookings import BookingRow, Bookings, by_id, by_reference, of_day, of_person
 from tests.projections.conftest import reference_hash
@@ -18,7 +18,7 @@ def expected_row(state: State, facts: Facts, booking: str) -> BookingRow:
     stands = state.bookings[booking]
     assert stands.status is not None
     told = [(position, fact) for position, fact in facts if fact.booking == booking]
-    last = max(p for p, f in told if isinstance(f.event, BookingEvent) and not isinstance(f.event, BookingMovedOut))
+    last = max(p for p, f in told if isinstance(f.event, BookingEvent) and not _is_half_of_a_move(f.event))
     return BookingRow(
         booking=booking,
         reference_hash=reference_hash(booking),
@@ -30,9 +30,17 @@ def expected_row(state: State, facts: Facts, booking: str) -> BookingRow:
         channel=stands.channel,
         status=stands.status,
         reschedules=stands.reschedules,
+        unplaced=stands.status == "confirmed" and not stands.has_place,
         section=stands.section,
         booked_at=told[0][1].at,
         last_position=last,
+    )
+
+
+def _is_half_of_a_move(event: BookingEvent) -> bool:
+    """The other half says where the booking stands now."""
+    return isinstance(event, BookingMovedOut) or (
+        isinstance(event, BookingDisplacedOut) and event.to_starts_at is not None
     )
 
 
