@@ -166,7 +166,7 @@ class WaitIn(Body):
 class NothingIn(Body):
     """Of a command that says everything by its address."""
 
-    model_config = _shown()
+    model_config = shown()
 
 
 class BookGroupIn(Body):

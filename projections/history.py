@@ -59,7 +59,7 @@ def _told(
             topic,
             at,
             recorded_at,
-            Fact(stream, version, at, command_id, person, booking, wire.decode(topic, state)),
+            Fact(stream, version, at, command_id, person, booking, wire.decode(topic, state), position),
         )
         for position, topic, at, recorded_at, stream, version, person, booking, command_id, state in rows
     ]

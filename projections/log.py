@@ -36,7 +36,7 @@ def facts_after(connection: Connection[TupleRow], position: int, limit: int) -> 
         for place, stream, version, topic, state, person, booking, command_id, at in rows:
             if place != following:
                 break
-            page.append((place, Fact(stream, version, at, command_id, person, booking, decode(topic, state))))
+            page.append((place, Fact(stream, version, at, command_id, person, booking, decode(topic, state), place)))
             following += 1
     except (wire.UnknownEvent, msgspec.DecodeError) as error:
         problem = f"{type(error).__name__}: {error}"

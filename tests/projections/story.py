@@ -161,7 +161,7 @@ def _step(story: Story, chance: random.Random) -> None:
         + ["move"] * 5
         + ["cancel"] * 3
         + ["outcome", "check-in", "walk-in", "call"] * 2
-        + ["correction", "counters", "visit", "publish"]
+        + ["correction", "counters", "visit", "publish", "announce"]
     ):
         case "book":
             at = EVE + timedelta(minutes=chance.randrange(2000))
@@ -192,7 +192,11 @@ def _step(story: Story, chance: random.Random) -> None:
             story.do(commands.CallNext, at=starts_at + timedelta(minutes=30), office=office)
         case "counters":
             until = starts_at + timedelta(minutes=45)
-            story.do(commands.AssignCounters, office=office, since=starts_at, until=until, counters=chance.randrange(4))
+            counters, displace = chance.randrange(4), chance.random() < 0.5
+            told: dict[str, Any] = {"since": starts_at, "until": until, "counters": counters, "displace": displace}
+            story.do(commands.AssignCounters, office=office, **told)
+        case "announce":
+            _announce(story, chance, office, starts_at)
         case "visit":
             at = start(date(2010, 5, 3), chance.randrange(6)) + timedelta(minutes=7)  # another system's grid
             told = {"outcome": chance.choice(("served", "no_show")), "channel": chance.choice(CHANNELS)}
@@ -200,6 +204,20 @@ def _step(story: Story, chance: random.Random) -> None:
         case "publish":
             story.state.calendar = chance.choice((USUAL, HOLIDAY, RAMADAN))
             story.do(commands.PublishDay, office=office, day=WORKDAYS[0])
+
+
+def _announce(story: Story, chance: random.Random, office: str, starts_at: datetime) -> None:
+    at = EVE + timedelta(minutes=chance.randrange(8000))
+    if chance.random() < 0.6:
+        until = starts_at + chance.choice((timedelta(minutes=45), timedelta(days=1)))
+        story.do(commands.CloseOffice, at=at, office=office, since=starts_at, until=until, reason="ماء")
+    else:
+        hours, day = ((wall(starts_at), wall(starts_at + timedelta(minutes=30))),), starts_at.date()
+        story.do(commands.AnnounceOpening, at=at, office=office, since=day, until=day, hours=hours)
+
+
+def wall(instant: datetime) -> str:
+    return instant.strftime("%H:%M")
 
 
 def pages(facts: Facts, size: int) -> Iterator[Facts]:

@@ -12,6 +12,8 @@ from domain import commands
 from domain.calendar import RIYADH
 from domain.events import (
     BookingCancelled,
+    BookingDisplacedIn,
+    BookingDisplacedOut,
     BookingEvent,
     BookingMovedIn,
     CheckedIn,
@@ -55,6 +57,8 @@ def expected(facts: Facts, by: tuple[str, ...], now: datetime, first: date, last
         event = fact.event
         if not isinstance(event, BookingEvent) or isinstance(event, CheckedIn | CustomerCalled):
             continue
+        if isinstance(event, BookingDisplacedOut) and event.to_starts_at is None:
+            continue  # without a place it is counted where it last had one
         of = attributes(event, event.outcome_at if isinstance(event, OutcomeCorrected) else fact.at)
         cell = tuple(of[name] for name in by)
         stands.pop(fact.booking, None)
@@ -72,9 +76,11 @@ def expected(facts: Facts, by: tuple[str, ...], now: datetime, first: date, last
             case OutcomeCorrected(corrected=corrected, outcome=outcome):
                 counts[cell][corrected] -= 1
                 counts[cell][outcome] += 1
-        if isinstance(event, SlotBooked | BookingMovedIn | WalkedIn):
+            case BookingDisplacedIn() if not made_date:
+                counts[cell]["made"] += 0
+        if isinstance(event, SlotBooked | BookingMovedIn | BookingDisplacedIn | WalkedIn):
             stands[fact.booking] = cell, event.starts_at + timedelta(minutes=event.minutes)
-    for cell, ends_at in stands.values():
+    for cell, ends_at in () if made_date else stands.values():
         counts[cell]["live"] += ends_at > now
     if not by:
         counts[()]["live"] += 0
