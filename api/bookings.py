@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import JSONResponse, Response
 
 from api import answers, bodies, views
-from api.calendar_entry import calendar_entry, language_of
+from api.calendar_entry import calendar_entry, language_of, revision_after
 from api.openapi import BOOKING_NAMED, problem_responses
 from api.policy_table import is_office_of, sees_references
 from api.problems import forbidden, not_found
@@ -84,11 +84,13 @@ def calendar(
         row = bookings.by_id(connection, named)
         offices = catalogue.offices(connection, now=now, office=row.office) if row is not None else []
         offered = catalogue.services(connection)
+        told = history.of_booking(connection, named, upto=position_of(connection, VIEW).position)
     row = _readable(row, caller, services)
     entry = calendar_entry(
         row,
         offices[0] if offices else None,
         next((each for each in offered if each.service == row.service), None),
+        revision=revision_after(each.fact for each in told),
         reference=references.show(row.booking),
         language=language_of(request.headers.get("accept-language", "")),
         now=now,

@@ -1,5 +1,6 @@
 """A booking as an iCalendar entry (RFC 5545)."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from functools import cache
 from typing import Final, Literal, Protocol
@@ -8,13 +9,27 @@ from zoneinfo import ZoneInfo
 from icalendar import Calendar, Event, Timezone, vText
 
 from domain.calendar import hijri, local_date
+from domain.events import BookingCancelled, BookingDisplacedIn, BookingDisplacedOut, BookingMovedIn, Fact
 from projections.bookings import BookingRow
 
 Language = Literal["ar", "en"]
 _WORDS: Final = {
-    "ar": {"summary": "موعد", "cancelled": "موعد ملغى", "reference": "رمز الحجز", "hijri": "التاريخ الهجري"},
-    "en": {"summary": "Appointment", "cancelled": "Cancelled", "reference": "Booking code", "hijri": "Hijri date"},
+    "ar": {
+        "summary": "موعد",
+        "cancelled": "موعد ملغى",
+        "unplaced": "موعد يحتاج إلى وقت جديد",
+        "reference": "رمز الحجز",
+        "hijri": "التاريخ الهجري",
+    },
+    "en": {
+        "summary": "Appointment",
+        "cancelled": "Cancelled",
+        "unplaced": "Appointment that needs a new time",
+        "reference": "Booking code",
+        "hijri": "Hijri date",
+    },
 }
+_STATUS: Final = {"summary": "CONFIRMED", "unplaced": "TENTATIVE", "cancelled": "CANCELLED"}
 
 
 class Named(Protocol):
@@ -44,27 +59,40 @@ def _quality(parameters: str) -> float:
         return 0.0
 
 
+def revision_after(facts: Iterable[Fact]) -> int:
+    """How often a booking's time or fate has changed: by it a calendar tells which of two entries is the later."""
+    return len([fact for fact in facts if _is_change(fact)])
+
+
+def _is_change(fact: Fact) -> bool:
+    match fact.event:
+        case BookingMovedIn() | BookingDisplacedIn() | BookingCancelled() | BookingDisplacedOut(to_starts_at=None):
+            return True
+    return False
+
+
 def calendar_entry(
     row: BookingRow,
     office: Named | None,
     service: Named | None,
     *,
+    revision: int,
     reference: str,
     language: Language,
     now: datetime,
 ) -> bytes:
     words = _WORDS[language]
     is_cancelled = row.status == "cancelled"
+    title = "cancelled" if is_cancelled else "unplaced" if row.unplaced else "summary"
     zone = ZoneInfo("Asia/Riyadh")
     event = Event()
     event.add("uid", f"{row.booking}@mawid")
     event.add("dtstamp", now)
-    event.add("sequence", row.reschedules + is_cancelled)
-    event.add("status", "CANCELLED" if is_cancelled else "CONFIRMED")
+    event.add("sequence", revision)
+    event.add("status", _STATUS[title])
     event.add("dtstart", row.starts_at.astimezone(zone))
     event.add("dtend", row.ends_at.astimezone(zone))
-    title = words["cancelled" if is_cancelled else "summary"]
-    event.add("summary", _text(f"{title}: {_called(service, row.service, language)}", language))
+    event.add("summary", _text(f"{words[title]}: {_called(service, row.service, language)}", language))
     event.add("location", _text(_called(office, row.office, language), language))
     day = hijri(local_date(row.starts_at))
     event.add("description", _text(f"{words['reference']}: {reference}\n{words['hijri']}: {day}", language))

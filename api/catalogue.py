@@ -12,13 +12,15 @@ from api.problems import invalid
 from api.revalidation import revalidated
 from api.routes import GuardedRoute, TheServices, TheTime, at_least
 from api.schemas import Code, Day
-from domain.calendar import hijri
+from domain.calendar import hijri, local_date
 from projections import catalogue
-from projections.catalogue import Office
+from projections.catalogue import Coverage, Office
 from projections.projection import position_of, snapshot
 
 VIEW = "catalogue"
 SectorName = Annotated[str, StringConstraints(pattern=r"^[a-z]+(_[a-z]+)*$", max_length=32)]
+
+LiveOn = Annotated[Day | None, Query()]
 
 router = APIRouter(route_class=GuardedRoute, tags=["catalogue"], dependencies=[at_least(VIEW)])
 _problems = problem_responses("view-behind")
@@ -33,7 +35,12 @@ class Sector(_Named):
     sector: str
 
 
-class Service(_Named):
+class _Covered(BaseModel):
+    offices: int  # of the region; that offer the service
+    offices_live: int  # of those, on the day asked about
+
+
+class Service(_Named, _Covered):
     service: str
     sector: str
     audience: str
@@ -44,7 +51,7 @@ class Service(_Named):
     documents: str
 
 
-class Region(_Named):
+class Region(_Named, _Covered):
     region: str
 
 
@@ -59,6 +66,7 @@ class OfficeListed(_Named):
     latitude: float | None
     longitude: float | None
     live_from: str | None
+    paused: bool
     hijri: str | None
 
 
@@ -99,6 +107,7 @@ class Offices(BaseModel):
                             "latitude": 28.38,
                             "longitude": 36.57,
                             "live_from": "2010-11-27",
+                            "paused": False,
                             "hijri": "1431-12-21",
                         }
                     ],
@@ -120,31 +129,47 @@ def sectors(request: Request, services: TheServices) -> Response:
 @router.get(
     "/v1/services",
     summary="The services, of one sector or all",
-    description="`needs_visit: false`: there is nothing to book. `minutes`: 15, 30 or 45, which is 1, 2 or 3 slots.",
+    description="`needs_visit: false`: there is nothing to book. `minutes`: 15, 30 or 45, which is 1, 2 or 3 slots. "
+    "`offices`: those that offer it; `offices_live`: of those, the ones that are live on the day `live_on`, today "
+    "unless told.",
     response_model=ServicesListed,
     responses=_problems,
 )
-def services_listed(request: Request, services: TheServices, sector: SectorName | None = None) -> Response:
+def services_listed(
+    *, request: Request, services: TheServices, now: TheTime, sector: SectorName | None = None, live_on: LiveOn = None
+) -> Response:
     with services.pool.connection() as connection, snapshot(connection):
         found, as_of = catalogue.services(connection), position_of(connection, VIEW)
+        covered = catalogue.coverage_of_services(connection, live_on or local_date(now))
     if sector is not None:
         found = [service for service in found if service.sector == sector]
         refuse_unknown("sector", is_known=bool(found))
-    return revalidated(request, {"services": [each._asdict() for each in found], "as_of": views.shown(as_of)})
+    listed = [each._asdict() | _coverage(covered.get(each.service)) for each in found]
+    return revalidated(request, {"services": listed, "as_of": views.shown(as_of)})
 
 
-@router.get("/v1/regions", summary="The regions", response_model=Regions, responses=_problems)
-def regions(request: Request, services: TheServices) -> Response:
+@router.get(
+    "/v1/regions",
+    summary="The regions",
+    description="`offices`: those of the region; `offices_live`: of those, the ones that are live on the day "
+    "`live_on`, today unless told.",
+    response_model=Regions,
+    responses=_problems,
+)
+def regions(*, request: Request, services: TheServices, now: TheTime, live_on: LiveOn = None) -> Response:
     with services.pool.connection() as connection, snapshot(connection):
         found, as_of = catalogue.regions(connection), position_of(connection, VIEW)
-    return revalidated(request, {"regions": [each._asdict() for each in found], "as_of": views.shown(as_of)})
+        covered = catalogue.coverage_of_regions(connection, live_on or local_date(now))
+    listed = [each._asdict() | _coverage(covered.get(each.region)) for each in found]
+    return revalidated(request, {"regions": listed, "as_of": views.shown(as_of)})
 
 
 @router.get(
     "/v1/offices",
     summary="The offices",
     description="`counters` are those open now; `live_from` is the day from which bookings are taken (`hijri`: the "
-    "same day), null while none is announced. `service`: those that offer it; `live_on`: those live on that day.",
+    "same day), null while none is announced; a `paused` one takes none until it resumes. `service`: those that offer "
+    "it; `live_on`: those live on that day.",
     response_model=Offices,
     responses=_problems,
 )
@@ -155,7 +180,7 @@ def offices(
     now: TheTime,
     region: Code | None = None,
     service: Code | None = None,
-    live_on: Annotated[Day | None, Query()] = None,
+    live_on: LiveOn = None,
 ) -> Response:
     with services.pool.connection() as connection, snapshot(connection):
         found = catalogue.offices(connection, now=now, region=region, service=service, live_on=live_on)
@@ -172,6 +197,11 @@ def offices(
 def refuse_unknown(field: str, *, is_known: bool) -> None:
     if not is_known:
         raise invalid(field, "is not in the catalogue")
+
+
+def _coverage(covered: Coverage | None) -> dict[str, int]:
+    offices, live = covered or (0, 0)
+    return {"offices": offices, "offices_live": live}
 
 
 def _office(office: Office) -> dict[str, Any]:

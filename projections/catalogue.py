@@ -10,7 +10,9 @@ from psycopg.rows import TupleRow, class_row
 from domain.events import (
     CountersAssigned,
     LiveDateAnnounced,
+    OfficePaused,
     OfficeRegistered,
+    OfficeResumed,
     RegionRegistered,
     ServiceRegistered,
 )
@@ -18,12 +20,20 @@ from projections.log import Page
 from projections.projection import expect_rows
 
 #: One in thousands of a log: it is told apart before the `match`.
-_FACTS = {RegionRegistered, ServiceRegistered, OfficeRegistered, LiveDateAnnounced, CountersAssigned}
+_FACTS = {
+    RegionRegistered,
+    ServiceRegistered,
+    OfficeRegistered,
+    LiveDateAnnounced,
+    CountersAssigned,
+    OfficePaused,
+    OfficeResumed,
+}
 
 
 class Catalogue:
     name = "catalogue"
-    version = 2
+    version = 3
     indexes = ""
     ddl = """
         CREATE TABLE region (
@@ -55,7 +65,8 @@ class Catalogue:
             counters  integer NOT NULL,  -- as registered; `assignment` overrides it for a time
             latitude  double precision,
             longitude double precision,
-            live_from date
+            live_from date,
+            paused    boolean NOT NULL DEFAULT false
         );
         CREATE TABLE assignment (
             office   text NOT NULL,
@@ -86,6 +97,10 @@ class Catalogue:
                     cursor.execute(
                         "UPDATE office SET live_from = %s WHERE office = %s", (event.live_from, event.office)
                     )
+                    expect_rows(cursor, 1)
+                case OfficePaused(office=office) | OfficeResumed(office=office):
+                    is_paused = isinstance(fact.event, OfficePaused)
+                    cursor.execute("UPDATE office SET paused = %s WHERE office = %s", (is_paused, office))
                     expect_rows(cursor, 1)
                 case CountersAssigned() as event:
                     cursor.execute(
@@ -171,6 +186,12 @@ class Office(NamedTuple):
     latitude: float | None
     longitude: float | None
     live_from: date | None
+    paused: bool
+
+
+class Coverage(NamedTuple):
+    offices: int  # of a region, or that offer a service
+    live: int  # of those, on the day asked about
 
 
 def regions(connection: Connection[TupleRow]) -> Sequence[Region]:
@@ -185,6 +206,28 @@ def services(connection: Connection[TupleRow], *, sector: str | None = None) -> 
     """
     with connection.cursor(row_factory=class_row(Service)) as cursor:
         return cursor.execute(query, {"sector": sector}).fetchall()
+
+
+def coverage_of_regions(connection: Connection[TupleRow], live_on: date) -> dict[str, Coverage]:
+    """How far the rollout has come in each region that has offices."""
+    query = """
+        SELECT region, count(*), count(*) FILTER (WHERE live_from <= %s) FROM view_catalogue.office GROUP BY region
+    """
+    return _coverage(connection, query, live_on)
+
+
+def coverage_of_services(connection: Connection[TupleRow], live_on: date) -> dict[str, Coverage]:
+    """Of each service that is offered anywhere."""
+    query = """
+        SELECT service, count(*), count(*) FILTER (WHERE live_from <= %s)
+        FROM view_catalogue.service JOIN view_catalogue.office ON needs_visit AND sector = ANY(office.sectors)
+        GROUP BY service
+    """
+    return _coverage(connection, query, live_on)
+
+
+def _coverage(connection: Connection[TupleRow], query: str, live_on: date) -> dict[str, Coverage]:
+    return {name: Coverage(offices, live) for name, offices, live in connection.execute(query, (live_on,))}
 
 
 def offices(
@@ -202,7 +245,7 @@ def offices(
                coalesce((SELECT assignment.counters FROM view_catalogue.assignment
                          WHERE assignment.office = office.office AND since <= %(now)s AND %(now)s < until
                          ORDER BY position DESC LIMIT 1), office.counters) AS counters,
-               latitude, longitude, live_from
+               latitude, longitude, live_from, paused
         FROM view_catalogue.office
         WHERE (%(office)s::text IS NULL OR office = %(office)s)
           AND (%(region)s::text IS NULL OR region = %(region)s)

@@ -1,5 +1,7 @@
 import pytest
 
+from domain.commands import RegisterRegion
+from infra.bootstrap import OPERATOR
 from tests.api.client import ADVANCE, SERVICES
 
 
@@ -42,6 +44,8 @@ def test_services_are_those_of_a_sector_or_all(api):
             "needs_visit": True,
             "border_number": False,
             "documents": "",
+            "offices": 0,
+            "offices_live": 0,
         }
     ]
 
@@ -64,6 +68,7 @@ def test_an_office_shows_its_live_date_in_both_calendars(api, offices):
         "latitude": None,
         "longitude": None,
         "live_from": "2010-11-27",
+        "paused": False,
         "hijri": "1431-12-21",
     }
     assert (found[not_live]["live_from"], found[not_live]["hijri"]) == (None, None)
@@ -104,6 +109,38 @@ def test_regions_are_whole_lists_with_their_position(api):
     assert answer.json()["as_of"] == {"position": api.head(), "at": ADVANCE.isoformat()}
 
 
+@pytest.mark.parametrize(("live_on", "live"), [("2010-11-26", 0), ("2010-11-27", 1)])
+def test_the_rollout_is_told_by_region_and_service_as_of_any_date(api, live_on, live):
+    def covered():
+        regions = read(api, f"/v1/regions?live_on={live_on}").json()["regions"]
+        services = read(api, f"/v1/services?live_on={live_on}").json()["services"]
+        return [
+            (each["offices"], each["offices_live"])
+            for each in (*regions, *services)
+            if each.get("region") == "QS" or each.get("service") in ("SV-CA-02", "SV-CA-90", "SV-TR-01")
+        ]
+
+    stamp = api.instance.stamp(OPERATOR, "region/QS", ADVANCE)
+    region = RegisterRegion(**stamp, region="QS", name_ar="القصيم", name_en="Qassim")
+    api.instance.desk.submit(region).result(20)
+    before = covered()
+    for live_from in ("2010-11-27", None):
+        api.given_an_office(region="QS", live_from=live_from, days=None)
+
+    grown = [(now[0] - then[0], now[1] - then[1]) for then, now in zip(before, covered(), strict=True)]
+
+    assert grown == [(2, live), (2, live), (0, 0), (0, 0)]  # no office offers what needs no visit, or traffic
+
+
+def test_coverage_is_that_of_today_unless_told(api, offices):
+    def live(now):
+        found = read(api, "/v1/services", headers={"Mawid-Now": now}).json()["services"]
+        return next(each["offices_live"] for each in found if each["service"] == "SV-CA-02")
+
+    assert live("2010-11-26T23:59:59+03:00") == 0
+    assert live("2010-11-27T00:00:00+03:00") >= 2
+
+
 @pytest.mark.parametrize(
     ("path", "field"),
     [
@@ -115,6 +152,8 @@ def test_regions_are_whole_lists_with_their_position(api):
         ("/v1/offices?live_on=2011-02-30", "live_on"),
         ("/v1/offices?live_on=2011-01-01T00:00:00Z", "live_on"),
         ("/v1/offices?page=2", "page"),
+        ("/v1/regions?live_on=2011-02-30", "live_on"),
+        ("/v1/services?live_on=soon", "live_on"),
         ("/v1/sectors?sector=traffic", "sector"),
     ],
 )

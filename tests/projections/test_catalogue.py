@@ -1,7 +1,16 @@
 from datetime import date, timedelta
 
 from domain import commands
-from projections.catalogue import Catalogue, Region, offices, regions, services
+from projections.catalogue import (
+    Catalogue,
+    Coverage,
+    Region,
+    coverage_of_regions,
+    coverage_of_services,
+    offices,
+    regions,
+    services,
+)
 from tests.projections.story import EVE, OFFICES, WORKDAYS, Story, start
 
 TB, RD = OFFICES
@@ -52,3 +61,23 @@ def test_the_last_assignment_of_counters_holds_for_its_time(folded):
     assert registered is not None
     assert counters == [2, 7, 5, 2]
     assert counters == [registered.counters_at(now) for now in asked]
+
+
+def test_coverage_counts_offices_and_those_live_on_a_day(folded):
+    story = Story()
+    story.do(commands.AnnounceLiveDate, office=RD, live_from=date(2011, 5, 14))
+
+    with folded([Catalogue()], story.facts) as connection:
+        asked = [date(2011, 1, 31), EVE.date(), date(2011, 5, 14)]
+        assert [coverage_of_services(connection, day)["SV-CA-01"].live for day in asked] == [0, 1, 2]
+        assert coverage_of_regions(connection, EVE.date()) == {"RD": Coverage(1, 0), "TB": Coverage(1, 1)}
+
+
+def test_an_office_is_paused_until_it_resumes(folded):
+    story, paused = Story(), []
+    for command in (commands.PauseOffice, commands.ResumeOffice):
+        story.do(command, office=TB)
+        with folded([Catalogue()], story.facts) as connection:
+            paused += [one.paused for one in offices(connection, now=EVE)]
+
+    assert paused == [False, True, False, False]
