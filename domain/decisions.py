@@ -3,12 +3,25 @@
 from collections.abc import Callable
 from typing import Any
 
-from domain import adoption, changes, due, history_import, holds, publication, reservations, sweep, visits, waiting
+from domain import (
+    adoption,
+    changes,
+    due,
+    fair_release,
+    history_import,
+    holds,
+    publication,
+    reservations,
+    sweep,
+    visits,
+    waiting,
+)
 from domain.commands import (
     AcceptOffer,
     AdoptPolicy,
     AnnounceLiveDate,
     AssignCounters,
+    AssignFairRelease,
     Book,
     BookGroup,
     CallNext,
@@ -58,6 +71,7 @@ _RULES: dict[type[Command], tuple[Callable[[Any, State], Needs], Callable[[Any, 
     AnnounceLiveDate: (publication.needs_of_office, publication.announce_live_date),
     PublishDay: (publication.needs_of_day, publication.publish_day),
     AssignCounters: (publication.needs_of_counters, publication.assign_counters),
+    AssignFairRelease: (fair_release.needs_of_assignment, fair_release.assign),
     AdoptPolicy: (adoption.needs_of_adoption, adoption.adopt),
 }
 
