@@ -41,6 +41,7 @@ from api.door import Door
 from api.edge import Edge
 from api.metrics import Metrics
 from api.openapi import bulk_extra, command_extra, describe, problem_responses
+from api.policy_commands import POLICY_COMMANDS
 from api.policy_table import TABLE, RouteWithoutPolicy
 from api.problems import Answer, Problem
 from api.references import References
@@ -53,7 +54,7 @@ from domain.ports import OutcomeUnknown, Overloaded
 
 API_VERSION: Final = "1"
 #: Where a module of commands is added.
-EVERY_COMMAND: Final = (*COMMANDS, *CLAIM_COMMANDS, *VISIT_COMMANDS)
+EVERY_COMMAND: Final = (*COMMANDS, *CLAIM_COMMANDS, *VISIT_COMMANDS, *POLICY_COMMANDS)
 #: Where a module of reading endpoints is added.
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     bookings.router,

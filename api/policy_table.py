@@ -70,6 +70,7 @@ TABLE: Final[dict[tuple[str, str], Row]] = {
     ("POST", "/v1/offices/{office}/daily-pauses"): _OFFICE_HEADS,
     ("POST", "/v1/closures"): _OFFICE_HEADS,
     ("POST", "/v1/openings"): _OFFICE_HEADS,
+    ("POST", "/v1/offices/{office}/fair-release"): _OFFICE_HEADS,
     ("GET", "/v1/offices/{office}/queue"): _row(*_DESKS, scope=Scope.OFFICE),
     ("POST", "/v1/offices/{office}/queue/next"): _row(*_DESKS, scope=Scope.OFFICE),
     # the rules one is served by: for everybody with a token

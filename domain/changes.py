@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from domain import channels, eligibility, offers
+from domain import channels, eligibility, fair_release, offers
 from domain.booking import Booking
 from domain.commands import Caller, Cancel, CheckIn, CorrectOutcome, RecordOutcome, Reschedule
 from domain.decision import Decision
@@ -74,6 +74,7 @@ def reschedule(command: Reschedule, state: State, decision: Decision) -> None:
     eligibility.time_of_booking(policy, to_start, at, channel)
     slots = free_slots(state, office, to_start, booking.minutes, booking.booking, at=at)
     channels.refuse_beyond_share(policy, state, slots, channel, booking=booking.booking, at=at)
+    fair_release.refuse_own(slots, booking.person, booking.booking, at)
 
     by, from_office, from_start, tag = command.caller.by, booking.office, booking.starts_at, booking.booking
     left = [state.slot(slot_stream(from_office, start)) for start in starts_of(from_start, booking.minutes)]
@@ -108,7 +109,8 @@ def reschedule(command: Reschedule, state: State, decision: Decision) -> None:
     )
     decision.record(slots[0], moved_in, person=booking.person, booking=tag)
     occupy(decision, slots[1:], by=by, office=to_office, starts_at=to_start, booking=tag)
-    offers.offer_freed(decision, from_office, starts_of(from_start, booking.minutes), at=at)
+    given_up = starts_of(from_start, booking.minutes)
+    fair_release.give_up(decision, from_office, given_up, booking=tag, person=booking.person, at=at)
 
 
 def cancel(command: Cancel, state: State, decision: Decision) -> None:
@@ -134,8 +136,9 @@ def cancel(command: Cancel, state: State, decision: Decision) -> None:
     )
     decision.record(slots[0], cancelled, person=booking.person, booking=booking.booking)
     if had_place:
-        _release(decision, slots[1:], by=by, office=office, starts_at=starts_at, booking=booking.booking)
-        offers.offer_freed(decision, office, starts_of(starts_at, booking.minutes), at=command.at)
+        given_up, tag = starts_of(starts_at, booking.minutes), booking.booking
+        _release(decision, slots[1:], by=by, office=office, starts_at=starts_at, booking=tag)
+        fair_release.give_up(decision, office, given_up, booking=tag, person=booking.person, at=command.at)
     if command.reason is not None and booking.person is not None:
         decision.note(booking.person, booking.booking, command.reason)
 

@@ -55,5 +55,5 @@ def _has_share(policy: Policy, channel: str) -> bool:
 
 def _taken_over(channel: str, state: State, slot: Slot, besides: str, at: datetime) -> int:
     """Places that bookings, holds and offers have by the channel."""
-    kept = [claim for claim, until in slot.claims.items() if until > at and claim != besides]
+    kept = [claim for claim, until in slot.claims.items() if until > at and claim not in {besides, *slot.freed}]
     return sum(state.bookings[booking].channel == channel for booking in [*slot.places, *kept])

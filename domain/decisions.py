@@ -10,6 +10,7 @@ from domain import (
     closures,
     counters,
     due,
+    fair_release,
     history_import,
     holds,
     publication,
@@ -25,6 +26,7 @@ from domain.commands import (
     AnnounceOpening,
     AssignCounters,
     AssignDailyPause,
+    AssignFairRelease,
     Book,
     BookGroup,
     CallNext,
@@ -82,6 +84,7 @@ _RULES: dict[type[Command], tuple[Callable[[Any, State], Needs], Callable[[Any, 
     AssignDailyPause: (announcements.needs_of_daily_pause, announcements.assign_daily_pause),
     PauseOffice: (announcements.needs_of_pause, announcements.pause_office),
     ResumeOffice: (announcements.needs_of_pause, announcements.resume_office),
+    AssignFairRelease: (fair_release.needs_of_assignment, fair_release.assign),
     AdoptPolicy: (adoption.needs_of_adoption, adoption.adopt),
 }
 

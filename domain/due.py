@@ -30,7 +30,7 @@ class Due(NamedTuple):
 
     at: datetime
     kind: str
-    about: str  # the hold, the entry, the booking, the slot where a place rests
+    about: str  # the hold, the entry, the booking, the place that rests
     act: Callable[[Decision], None]
 
 
@@ -57,7 +57,7 @@ def widen(needs: Needs, state: State, at: datetime) -> None:
     for stream in tuple(needs.streams):
         slot = state.streams.get(stream)
         if isinstance(slot, Slot) and slot.claims and (due := slot.due(at)):
-            needs.streams.add(waiting_stream(slot.office))
+            offers.widen(needs, state, slot.office, [slot.starts_at])
             needs.bookings.update(due)
     for who in _persons(needs, state):
         needs.bookings.update(who.overdue(at))
@@ -137,7 +137,7 @@ def _end_of_claim(state: State, slot: Slot, claim: str) -> Due:
         offers.return_places(decision, claim, slot.office, [slot.starts_at], by=SYSTEM.by, at=until)
         offers.offer_freed(decision, slot.office, [slot.starts_at], at=until)
 
-    return Due(until, "rest", slot.name, rest)
+    return Due(until, "rest", claim, rest)
 
 
 def _miss(booking: Booking, closed_at: datetime) -> Callable[[Decision], None]:

@@ -164,6 +164,16 @@ class SlotFull(Refused):
         super().__init__(f"{slot} already holds its {most}")
 
 
+class OnlyTheirOwnFreed(Refused):
+    """At an office that releases fairly."""
+
+    name = "slot-full"
+
+    def __init__(self, slot: str, capacity: int, freed: int) -> None:
+        self.slot, self.capacity, self.freed = slot, capacity, freed
+        super().__init__(f"{slot} has {freed} free places, which are those that the same person gave up")
+
+
 class CapacityInUse(Refused):
     name = "slot-full"
 

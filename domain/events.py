@@ -203,6 +203,7 @@ class PlaceClaimed(SlotEvent, kw_only=True):
 
     TOPIC = "PlaceClaimed.v1"
     until: datetime
+    rests: bool = False  # given up in its last hours by the fact's person, whose it is not to be again
 
 
 class PlaceReturned(SlotEvent, kw_only=True):

@@ -1,6 +1,6 @@
 """Holds: a place kept while a customer makes up their mind (POL-05). The booking that confirms one has its id."""
 
-from domain import channels, eligibility, offers
+from domain import channels, eligibility, fair_release, offers
 from domain.booking import Person
 from domain.changes import may_act_on
 from domain.commands import PlaceHold, ReleaseHold
@@ -60,6 +60,7 @@ def place(command: PlaceHold, state: State, decision: Decision) -> None:
             return
     slots = free_slots(state, office, starts_at, service.minutes, command.hold, at=at)
     channels.refuse_beyond_share(policy, state, slots, command.channel, booking=command.hold, at=at)
+    fair_release.refuse_own(slots, who.person, command.hold, at)
 
     by, expires_at, person = command.caller.by, at + policy.hold_lives, decision.person_id(command.beneficiary)
     for hold, held in before.items():

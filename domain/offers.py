@@ -32,15 +32,22 @@ def widen(needs: Needs, state: State, office: str, freed: Iterable[datetime]) ->
         needs.streams |= {slot_stream(office, start + SLOT * n) for start in freed for n in range(1 - reach, reach)}
 
 
-def offer_freed(decision: Decision, office: str, freed: Iterable[datetime], *, at: datetime) -> None:
-    """Each in line, first come first served, is offered the earliest start that the freed places make possible."""
+def offer_freed(
+    decision: Decision, office: str, freed: Iterable[datetime], *, at: datetime, besides: str | None = None
+) -> None:
+    """Each in line, first come first served, is offered the earliest start that the freed places make possible.
+
+    `besides`: a person that none of them is for.
+    """
     state = decision.state
     waiting = state.waiting_list(office)
     if not waiting.entries:
         return
     freed = sorted(freed)
     for entry in list(waiting.entries.values()):
-        if entry.offer is None and (starts_at := _first_fit(state, office, entry, freed, at)) is not None:
+        if entry.offer is not None or entry.person == besides:
+            continue
+        if (starts_at := _first_fit(state, office, entry, freed, at)) is not None:
             _offer(decision, office, entry, starts_at, at=at)
 
 
@@ -50,7 +57,7 @@ def _first_fit(state: State, office: str, entry: Entry, freed: Iterable[datetime
         if not entry.waits_for(local_date(starts_at)) or starts_at - state.policy_at(at).offer_lead <= at:
             continue
         needed = [state.streams.get(slot_stream(office, start)) for start in starts_of(starts_at, entry.minutes)]
-        if all(isinstance(slot, Slot) and slot.is_open and slot.free(at) for slot in needed):
+        if all(isinstance(slot, Slot) and slot.is_open and slot.free_for(entry.person, at) for slot in needed):
             return starts_at
     return None
 

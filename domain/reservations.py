@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from domain import channels, eligibility, offers
+from domain import channels, eligibility, fair_release, offers
 from domain.booking import Person
 from domain.calendar import slot_date
 from domain.commands import Book, BookGroup, WalkIn
@@ -84,6 +84,7 @@ def book(command: Book, state: State, decision: Decision) -> None:
     slots = free_slots(state, office, starts_at, service.minutes, booking, at=at)
     if is_new:
         channels.refuse_beyond_share(policy, state, slots, command.channel, booking=booking, at=at)
+    fair_release.refuse_own(slots, who.person, booking, at)
 
     person = decision.person_id(command.beneficiary)
     booker = decision.person_id(command.booker) if command.booker is not None else None

@@ -40,7 +40,7 @@ def starts_of(starts_at: datetime, minutes: int) -> list[datetime]:
 class Slot:
     """Counters are anonymous: any set of bookings with at most `capacity` at each start can be seated."""
 
-    __slots__ = ("capacity", "claims", "opened", "places", "reason", "stream", "version", "withdrawn")
+    __slots__ = ("capacity", "claims", "freed", "opened", "places", "reason", "stream", "version", "withdrawn")
 
     def __init__(self, stream: str) -> None:
         self.stream = stream
@@ -51,6 +51,9 @@ class Slot:
         self.reason: str | None = None  # of the closure that withdrew it
         self.places: set[str] = set()  # bookings that hold a place
         self.claims: dict[str, datetime] = {}  # hold or offer → until when it keeps a place; past ones may linger
+        self.freed: dict[
+            str, str | None
+        ] = {}  # a place that rests or has rested → who gave it up; until it is taken again
 
     def free(self, at: datetime) -> int:
         """Places that nobody has at `at`: a claim ends at its instant, whether or not a fact has said so yet."""
@@ -59,6 +62,18 @@ class Slot:
     def taken(self, at: datetime) -> int:
         taken = len(self.places)
         return taken + sum(until > at for until in self.claims.values()) if self.claims else taken
+
+    def free_for(self, person: str | None, at: datetime) -> int:
+        """Places that are free, and not only because the person gave them up."""
+        free = self.free(at)
+        if person is None or not self.freed:
+            return free
+        own = sum(who == person for freed, who in self.freed.items() if self.claims.get(freed, at) <= at)
+        return max(0, free - own)
+
+    def has(self, booking: str) -> bool:
+        """Whether a place is the booking's, or was kept for it."""
+        return booking in self.places or booking in self.claims
 
     def due(self, at: datetime) -> list[str]:
         """Claims that have ended by `at` and whose end no fact has recorded yet."""
@@ -128,12 +143,16 @@ class Slot:
                 self.places.add(fact.booking)
                 if self.claims:
                     self.claims.pop(fact.booking, None)
+                if self.freed:
+                    self._take_freed()
             case BookingCancelled() | SlotReleased() | BookingMovedOut() | BookingDisplacedOut():
                 assert fact.booking is not None
                 self.places.discard(fact.booking)
             case PlaceHeld(expires_at=until) | PlaceClaimed(until=until):
                 assert fact.booking is not None
                 self.claims[fact.booking] = until
+                if isinstance(fact.event, PlaceClaimed) and fact.event.rests:
+                    self.freed[fact.booking] = fact.person
             case HoldReleased() | HoldExpired() | PlaceReturned():
                 assert fact.booking is not None
                 self.claims.pop(fact.booking, None)
@@ -143,6 +162,12 @@ class Slot:
                 self.capacity = capacity
             case SlotWithdrawn(reason=reason):
                 self.withdrawn, self.reason, self.capacity = True, reason, 0
+
+    def _take_freed(self) -> None:
+        """Of the places that have rested, whoever takes one takes the one given up first."""
+        taken = next((freed for freed in self.freed if freed not in self.claims), None)
+        if taken is not None:
+            del self.freed[taken]
 
     @classmethod
     def replay(cls, stream: str, facts: Iterable[Fact]) -> "Slot":

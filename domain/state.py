@@ -239,7 +239,7 @@ class Savepoint:
 def _clone(entry: T) -> T:
     twin = copy(entry)
     if isinstance(twin, Slot):
-        twin.places, twin.claims = set(twin.places), dict(twin.claims)
+        twin.places, twin.claims, twin.freed = set(twin.places), dict(twin.claims), dict(twin.freed)
     elif isinstance(twin, WaitingList):
         twin.entries = {entry: copy(waiting) for entry, waiting in twin.entries.items()}
     elif isinstance(twin, Person):

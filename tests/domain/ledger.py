@@ -27,6 +27,11 @@ class SlotLine:
     is_open: bool = False
     places: set[str] = field(default_factory=set)
     claims: dict[str, datetime] = field(default_factory=dict)
+    given_up: dict[str, str] = field(default_factory=dict)  # a place that rests or has rested → who gave it up
+
+    def free_for(self, person: str, at: datetime) -> int:
+        own = sum(who == person and self.claims.get(tag, at) <= at for tag, who in self.given_up.items())
+        return self.capacity - self.taken(at) - own
 
     def taken(self, at: datetime) -> int:
         return len(self.places) + sum(until > at for until in self.claims.values())
@@ -61,6 +66,7 @@ class Ledger:
         self.left: set[str] = set()
         self.counts: Counter[str] = Counter()
         self.versions: dict[str, int] = {}
+        self.is_fair = False
 
     def enter(self, fact: Fact) -> None:
         name = type(fact.event).TOPIC.removesuffix(".v1")
@@ -69,6 +75,8 @@ class Ledger:
         if fact.originator_version != version:
             raise Disagreement(f"{fact.originator_id} goes from version {version - 1} to {fact.originator_version}")
         self.versions[fact.originator_id] = version
+        if name == "FairReleaseAssigned":
+            self.is_fair = told["is_on"]
         if fact.originator_id.startswith("slot/"):
             self._enter_slot(name, fact, told)
         self._enter_line(name, fact, told)
@@ -89,11 +97,18 @@ class Ledger:
             case "SlotBooked" | "SlotOccupied" | "BookingMovedIn" | "BookingDisplacedIn" | "WalkedIn":
                 if tag in slot.places:
                     raise Disagreement(f"{tag} took a second place at {fact.originator_id}")
-                slot.claims.pop(tag, None)
+                is_new = slot.claims.pop(tag, None) is None and name in {"SlotBooked", "WalkedIn"}
+                if is_new and slot.free_for(fact.person or "", fact.at) < 1:
+                    raise Disagreement(f"{fact.person} was given the place at {fact.originator_id} they gave up")
+                rested = [given_up for given_up in slot.given_up if given_up not in slot.claims]
+                if rested:
+                    del slot.given_up[rested[0]]
                 slot.places.add(tag)
                 if slot.taken(fact.at) > slot.capacity or not slot.is_open:
                     raise Disagreement(f"{fact.originator_id} holds {slot.taken(fact.at)} of {slot.capacity}: {name}")
             case "PlaceHeld" | "PlaceClaimed":
+                if told.get("rests"):
+                    self._give_up(slot, fact, told)
                 slot.claims[tag] = told.get("expires_at") or told["until"]
                 if slot.taken(fact.at) > slot.capacity or not slot.is_open:
                     raise Disagreement(f"{fact.originator_id} keeps {slot.taken(fact.at)} of {slot.capacity}: {name}")
@@ -101,6 +116,16 @@ class Ledger:
                 slot.places.discard(tag)
             case "PlaceReturned" | "HoldReleased" | "HoldExpired":
                 slot.claims.pop(tag, None)
+
+    def _give_up(self, slot: SlotLine, fact: Fact, told: dict[str, Any]) -> None:
+        rest_min = (told["until"] - fact.at) / timedelta(minutes=1)
+        if not (0 < rest_min <= 30 and fact.at < told["starts_at"] < fact.at + timedelta(hours=24)):
+            raise Disagreement(f"a place at {fact.originator_id} rests for {rest_min} min at {fact.at}")
+        for entry, line in self.line.items():
+            could_take = line.offer is None and self._could_take(line, told["office"], told["starts_at"], fact.at)
+            if could_take and line.person != fact.person:
+                raise Disagreement(f"a place at {fact.originator_id} rests while {entry} waits for it")
+        slot.given_up[fact.booking or ""] = fact.person or ""
 
     def over_capacity(self, streams: set[str], at: datetime) -> list[str]:
         """Those of the slots that hold more than they have; a closure withdraws a slot only once it is empty."""
@@ -140,14 +165,19 @@ class Ledger:
         if line.office != office or line.minutes != 15 or starts_at - OFFER_LEAD <= at:
             return False
         slot = self.slots[f"slot/{office}@{starts_at:%Y-%m-%dT%H:%M}"]
-        return line.since <= starts_at.date() <= line.until and slot.is_open and slot.taken(at) < slot.capacity
+        return line.since <= starts_at.date() <= line.until and slot.is_open and slot.free_for(line.person, at) > 0
 
-    def passed_over(self, freed: set[tuple[str, datetime]], at: datetime) -> list[str]:
-        """Entries in line that a place just freed could have been offered to, and was not."""
+    def passed_over(self, freed: set[tuple[str, datetime]], at: datetime, by: set[str | None]) -> list[str]:
+        """Entries in line that a place just freed could have been offered to, and was not.
+
+        With fair release nothing is offered to the persons it was freed `by`.
+        """
         return [
             entry
             for entry, line in self.line.items()
-            if line.offer is None and any(self._could_take(line, office, start, at) for office, start in freed)
+            if line.offer is None
+            and not (self.is_fair and line.person in by)
+            and any(self._could_take(line, office, start, at) for office, start in freed)
         ]
 
     # -- bookings and persons ------------------------------------------------------------------------------------------

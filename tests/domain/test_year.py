@@ -2,8 +2,9 @@
 
 import pytest
 
-from domain import eligibility, offers
+from domain import eligibility, fair_release, offers
 from domain.errors import SlotFull
+from domain.events import PlaceClaimed
 from domain.slot import Slot
 from domain.waiting_list import Entry, WaitingList
 from tests.domain.ledger import Disagreement
@@ -34,6 +35,7 @@ def test_the_years_meet_what_they_are_about():
     refused = {name for year in years for name in year.refusals}
 
     assert {"HoldExpired", "PlaceOffered", "WaitingListLeft", "OutcomeCorrected", "WalkedIn", "SlotReleased"} <= met
+    assert any(fact.event.rests for year in years for fact in year.log if isinstance(fact.event, PlaceClaimed))
     assert {"banned", "slot-full", "active-booking-exists", "hold-expired", "too-late-to-cancel"} <= refused
 
 
@@ -66,12 +68,17 @@ def a_place_in_line_is_kept_after_its_window(monkeypatch):
     monkeypatch.setattr(Entry, "waits_for", lambda self, day: self.offer is None and self.since <= day)
 
 
+def a_place_goes_back_to_whoever_gave_it_up(monkeypatch):
+    monkeypatch.setattr(fair_release, "refuse_own", lambda *_: None)
+
+
 BUGS = (
     claims_are_overlooked,
     a_freed_place_is_nobodys,
     the_line_has_no_order,
     bans_are_forgotten,
     a_place_in_line_is_kept_after_its_window,
+    a_place_goes_back_to_whoever_gave_it_up,
 )
 
 

@@ -93,7 +93,8 @@ class Year(Story):
                 for fact in made
                 if isinstance(fact.event, SlotEvent) and fact.at == at and fact.event.TOPIC[:-3] in FREEING
             }
-            if at == made[-1].at and (over := self.ledger.passed_over(freed, at)):
+            by = {fact.person for fact in made if fact.at == at and isinstance(fact.event, SlotEvent)}
+            if at == made[-1].at and (over := self.ledger.passed_over(freed, at, by)):
                 raise Disagreement(f"a freed place was not offered to {over}")
 
     def refold(self) -> None:
@@ -213,6 +214,26 @@ class Year(Story):
         told: dict[str, Any] = {"since": since, "until": until, "counters": self.chance.randrange(1, 4)}
         self.when(commands.AssignCounters, at=self.now, office=OFFICE, **told)
 
+    def turns_fair_release(self) -> None:
+        """Mostly on, once it was: what rests is worth watching."""
+        self.when(commands.AssignFairRelease, at=self.now, office=OFFICE, is_on=self.chance.random() < 0.8)
+
+    def gives_a_place_up_late_and_wants_it_back(self) -> None:
+        soon = [
+            tag
+            for tag in self.bookings[-30:]
+            if (line := self.ledger.bookings[tag]).status == "confirmed"
+            and timedelta(hours=2) < line.starts_at - self.now < DAY
+        ]
+        if soon:
+            tag = self.chance.choice(soon)
+            given_up = self.ledger.bookings[tag]
+            seeds = {self.state.people.get(beneficiary(seed).lookup): seed for seed in range(PERSONS)}
+            self.when(commands.Cancel, at=self.now, booking=tag)
+            self.now += timedelta(minutes=31)
+            told: dict[str, Any] = {"service": given_up.service, "channel": "kiosk"}
+            self.bookings.append(self.book(seeds[given_up.person], given_up.starts_at, at=self.now, **told))
+
     def sweeps(self) -> None:
         self.when(commands.SettleDay, at=self.now, office=OFFICE, day=self.now.date(), caller=OPERATOR)
 
@@ -237,6 +258,8 @@ STEPS: dict[Callable[[Year], None], int] = {
     Year.walks_in: 3,
     Year.calls_next: 2,
     Year.changes_counters: 2,
+    Year.turns_fair_release: 1,
+    Year.gives_a_place_up_late_and_wants_it_back: 3,
     Year.sweeps: 1,
 }
 
