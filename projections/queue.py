@@ -9,6 +9,7 @@ from psycopg.rows import TupleRow, class_row
 
 from domain.calendar import RIYADH
 from domain.events import CheckedIn, CustomerCalled, WalkedIn
+from projections.arrays import booleans, columns, instants, integers, texts
 from projections.log import Page
 from projections.projection import expect_rows
 
@@ -48,7 +49,7 @@ def _add(rows: Sequence[tuple[object, ...]], cursor: Cursor[TupleRow]) -> None:
     cursor.execute(
         """INSERT INTO visit (booking, is_walk_in, checked_in_at)
            SELECT * FROM unnest(%b::text[], %b::boolean[], %b::timestamptz[])""",
-        [list(column) for column in zip(*rows, strict=True)],
+        columns(rows, texts, booleans, instants),
     )
 
 
@@ -57,7 +58,7 @@ def _call(rows: Sequence[tuple[object, ...]], cursor: Cursor[TupleRow]) -> None:
         """UPDATE visit SET (called_at, waited_s) = (call.called_at, call.waited_s)
            FROM unnest(%b::text[], %b::timestamptz[], %b::integer[]) AS call (booking, called_at, waited_s)
            WHERE visit.booking = call.booking""",
-        [list(column) for column in zip(*rows, strict=True)],
+        columns(rows, texts, instants, integers),
     )
     expect_rows(cursor, len(rows))
 
