@@ -109,8 +109,9 @@ def reschedule(command: Reschedule, state: State, decision: Decision) -> None:
     )
     decision.record(slots[0], moved_in, person=booking.person, booking=tag)
     occupy(decision, slots[1:], by=by, office=to_office, starts_at=to_start, booking=tag)
-    given_up = starts_of(from_start, booking.minutes)
-    fair_release.give_up(decision, from_office, given_up, booking=tag, person=booking.person, at=at)
+    if counted:
+        given_up = starts_of(from_start, booking.minutes)
+        fair_release.give_up(decision, from_office, given_up, booking=tag, person=booking.person, at=at)
 
 
 def cancel(command: Cancel, state: State, decision: Decision) -> None:

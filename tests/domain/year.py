@@ -20,6 +20,7 @@ from tests.domain.ledger import FREEING, Disagreement, Ledger
 
 OFFICE = "CA-TB-01"
 SERVICES = {"SV-1": 15, "SV-2": 15, "SV-3": 30, "SV-4": 45}
+OUTCOMES = ("served", "not_completed", "no_show")
 PERSONS = 40
 REFOLD_EVERY = 500
 DAY = timedelta(days=1)
@@ -187,15 +188,19 @@ class Year(Story):
 
     def records(self) -> None:
         if self.bookings:
-            outcome = self.chance.choice(["served", "not_completed", "no_show"])
+            outcome = self.chance.choice(OUTCOMES)
             booking = self.chance.choice(self.todays() or self.bookings[-5:])
             self.when(commands.RecordOutcome, at=self.now, booking=booking, outcome=outcome)
 
     def corrects(self) -> None:
-        missed = [tag for tag in self.bookings[-60:] if self.ledger.bookings[tag].status == "no_show"]
-        if missed:
-            booking = self.chance.choice(missed)
-            self.when(commands.CorrectOutcome, at=self.now, booking=booking, outcome="served", reason="came")
+        ended = [tag for tag in self.bookings[-60:] if self.ledger.bookings[tag].status in OUTCOMES]
+        if ended:
+            told: dict[str, Any] = {
+                "booking": self.chance.choice(ended),
+                "outcome": self.chance.choice(OUTCOMES),
+                "reason": "came",
+            }
+            self.when(commands.CorrectOutcome, at=self.now, **told)
 
     def walks_in(self) -> None:
         start = self.now.replace(hour=8) + timedelta(minutes=self.chance.randrange(60))
@@ -212,6 +217,7 @@ class Year(Story):
         since = self.some_start()
         until = since + timedelta(hours=self.chance.randrange(1, 3))
         told: dict[str, Any] = {"since": since, "until": until, "counters": self.chance.randrange(1, 4)}
+        told["displace"] = self.chance.random() < 0.5  # noqa: PLR2004
         self.when(commands.AssignCounters, at=self.now, office=OFFICE, **told)
 
     def turns_fair_release(self) -> None:
@@ -234,6 +240,11 @@ class Year(Story):
             told: dict[str, Any] = {"service": given_up.service, "channel": "kiosk"}
             self.bookings.append(self.book(seeds[given_up.person], given_up.starts_at, at=self.now, **told))
 
+    def closes(self) -> None:
+        since = self.some_start()
+        told: dict[str, Any] = {"since": since, "until": since + timedelta(hours=self.chance.randrange(1, 7))}
+        self.when(commands.CloseOffice, at=self.now, office=OFFICE, reason="water", **told)
+
     def sweeps(self) -> None:
         self.when(commands.SettleDay, at=self.now, office=OFFICE, day=self.now.date(), caller=OPERATOR)
 
@@ -254,12 +265,13 @@ STEPS: dict[Callable[[Year], None], int] = {
     Year.moves: 8,
     Year.checks_in: 6,
     Year.records: 5,
-    Year.corrects: 1,
+    Year.corrects: 3,
     Year.walks_in: 3,
     Year.calls_next: 2,
     Year.changes_counters: 2,
     Year.turns_fair_release: 1,
     Year.gives_a_place_up_late_and_wants_it_back: 3,
+    Year.closes: 1,
     Year.sweeps: 1,
 }
 
