@@ -67,6 +67,7 @@ class Ledger:
         self.counts: Counter[str] = Counter()
         self.versions: dict[str, int] = {}
         self.is_fair = False
+        self.freed_by: dict[bytes, str | None] = {}  # command → whose place it gave up
 
     def enter(self, fact: Fact) -> None:
         name = type(fact.event).TOPIC.removesuffix(".v1")
@@ -87,6 +88,8 @@ class Ledger:
     def _enter_slot(self, name: str, fact: Fact, told: dict[str, Any]) -> None:
         slot = self.slots.setdefault(fact.originator_id, SlotLine())
         tag = fact.booking or ""
+        if name in {"BookingCancelled", "BookingMovedOut"}:
+            self.freed_by[fact.command_id] = fact.person
         match name:
             case "SlotOpened":
                 slot.capacity, slot.is_open = told["capacity"], True
@@ -152,7 +155,9 @@ class Ledger:
                 before = [
                     other
                     for other, line in self.line.items()
-                    if line.offer is None and self._could_take(line, told["office"], told["starts_at"], fact.at)
+                    if line.offer is None
+                    and self._could_take(line, told["office"], told["starts_at"], fact.at)
+                    and not (self.is_fair and line.person == self.freed_by.get(fact.command_id))
                 ]
                 if before and list(self.line).index(before[0]) < list(self.line).index(entry):
                     raise Disagreement(f"{entry} is offered what {before[0]} stood before them for")

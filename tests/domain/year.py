@@ -217,7 +217,7 @@ class Year(Story):
         since = self.some_start()
         until = since + timedelta(hours=self.chance.randrange(1, 3))
         told: dict[str, Any] = {"since": since, "until": until, "counters": self.chance.randrange(1, 4)}
-        told["displace"] = self.chance.random() < 0.5  # noqa: PLR2004
+        told["displace"] = self.chance.random() < 0.5
         self.when(commands.AssignCounters, at=self.now, office=OFFICE, **told)
 
     def turns_fair_release(self) -> None:
