@@ -8,6 +8,7 @@ from api import announcement_schemas as schemas
 from api.command_specs import Asked, Spec
 from api.idempotency import part_key
 from api.problems import forbidden, invalid
+from api.schemas import NothingIn
 from domain.calendar import RIYADH
 from domain.commands import (
     AnnounceOpening,
@@ -163,7 +164,7 @@ RESUME: Final = Spec(
     name="resume_office",
     summary="Let a paused office take bookings again",
     path="/v1/offices/{office}/resume",
-    body=schemas.ResumeIn,
+    body=NothingIn,
     body_is_optional=True,
     build=resume,
     offices=_office_of_path,

@@ -60,10 +60,6 @@ class PauseIn(Body):
     reason: Line | None = None
 
 
-class ResumeIn(Body):
-    model_config = shown()
-
-
 class DailyPausesIn(Body):
     model_config = shown(pauses=["12:00-12:30"], **{"from": "2011-02-05"})
 

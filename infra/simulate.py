@@ -1,6 +1,7 @@
 """`mawid simulate`: the article's story, played in until the running count stands where it should.
 
-The story knows nothing of announcements: 2011-02-26, closed by royal order, stays the ordinary day it was published as.
+2011-02-26, closed by royal order, is published as an ordinary day and booked as one until the order is announced, the
+day after the last working day before it: then every office closes that day, and who is booked moves.
 """
 
 from collections.abc import Iterator

@@ -62,6 +62,7 @@ class Places:
         self._chance = chance
         self._days: dict[tuple[str, int], Day] = {}
         self._published: dict[str, int] = {}  # office → last day published, as an ordinal
+        self._closed: set[int] = set()  # days, as announced
         self._starts: dict[int, tuple[datetime, ...]] = {}
 
     def publish(self, today: date) -> Iterator[tuple[str, date]]:
@@ -86,9 +87,29 @@ class Places:
         starts = self._starts.get(ordinal)
         if starts is None:
             day = date.fromordinal(ordinal)
-            starts = tuple(datetime.combine(day, start, RIYADH) for start in self._calendar.day(day).starts)
+            opening = () if ordinal in self._closed else self._calendar.day(day).starts
+            starts = tuple(datetime.combine(day, start, RIYADH) for start in opening)
             self._starts[ordinal] = starts
         return starts
+
+    def close(self, ordinal: int) -> None:
+        """No office has starts on the day any more; visits that stand there have to be moved."""
+        self._closed.add(ordinal)
+        self._starts.pop(ordinal, None)
+        for office in self._offices:
+            if (office.office, ordinal) in self._days:
+                self._days[office.office, ordinal] = Day(office.office, ordinal, (), office.counters)
+
+    def earliest(self, office: str, today: int, slots: int) -> Place | None:
+        """Where the desk puts who is displaced at the beginning of today."""
+        for ordinal in range(today, today + self._horizon_days + 1):
+            day = self._days.get((office, ordinal))
+            if day is None or day.left < slots:
+                continue
+            for first in range(len(day.free) - slots + 1):
+                if _is_free(day.free, first, slots):
+                    return Place(day, first, is_free=True)
+        return None
 
     def find(self, office: str, today: int, lead: int, slots: int, not_before: datetime) -> Place | None:
         """Near `lead` days ahead: on that day, else on a later one, else on an earlier one; None if all is taken.

@@ -6,45 +6,19 @@ from heapq import heappop, heappush
 from random import Random
 
 from domain.calendar import RIYADH
-from domain.commands import Beneficiary, Book, Caller, Cancel, Command, PublishDay, Reschedule
-from domain.opening_hours import SLOT_MINUTES, Calendar
+from domain.commands import Beneficiary, Book, Caller, Cancel, CloseOffice, Command, PublishDay, Reschedule
+from domain.opening_hours import Calendar, Holiday
 from domain.policy import Policy
 from infra import catalogue
 from infra.bootstrap import Instance
 from infra.simulation.demand import DAY_S, Demand, Service
-from infra.simulation.people import People, Person
-from infra.simulation.places import Day, Place, Places
+from infra.simulation.people import People
+from infra.simulation.places import Place, Places
+from infra.simulation.visits import SLOT_S, Visit
 
 #: Of the idempotency keys; the callers of a story differ in their role and place, not in their name.
 SUBJECT = "simulation"
-SLOT_S = SLOT_MINUTES * 60
-VISITS = [timedelta(seconds=SLOT_S * slots) for slots in range(4)]  # how long one of so many slots is
 PUBLISHER = Caller(role="operator", subject=SUBJECT)
-
-
-class Visit:
-    """A booking that will be changed or cancelled."""
-
-    __slots__ = ("beneficiary", "booking", "changes", "channel", "day", "first", "person", "service")
-
-    def __init__(self, booking: str, channel: str, service: Service, person: Person, beneficiary: Beneficiary) -> None:
-        self.booking = booking
-        self.channel = channel
-        self.service = service
-        self.person = person
-        self.beneficiary = beneficiary
-        self.changes = 0
-        self.day: Day
-        self.first: int
-
-    def stand(self, day: Day, first: int) -> None:
-        self.day, self.first = day, first
-        day.take(first, self.service.slots)
-        self.person.open_until[self.service.service] = day.starts[first] + VISITS[self.service.slots]
-
-    @property
-    def starts_at(self) -> datetime:
-        return self.day.starts[self.first]
 
 
 class Story:
@@ -64,6 +38,10 @@ class Story:
         self._demand = Demand(model, self._policy, catalogue.services(), chance)
         self._agenda: list[tuple[int, int, bool, Visit]] = []  # when, a tie-breaker, whether cancelled (else changed)
         self._on_site: dict[tuple[str, str], Caller] = {}
+        #: Day → the visits that may stand on it, of those that will be closed by announcement.
+        self._to_close: dict[int, list[Visit]] = {
+            day.toordinal(): [] for holiday in self._calendar.announcements for day in holiday.days()
+        }
         self.day = since  # that is being told
 
     def commands(self) -> Iterator[Command]:
@@ -74,6 +52,9 @@ class Story:
             for office, published in self._places.publish(day):
                 stamp = self._instance.stamp(PUBLISHER, self._key(), midnight, f"publish {office} {published}")
                 yield PublishDay(**stamp, office=office, day=published)
+            for holiday in self._calendar.announcements:
+                if _announced_on(holiday) == day:
+                    yield from self._close(holiday, midnight)
             live = [office for office in catalogue.offices() if office.live_from <= day]
             if live:
                 self._people.live(live)
@@ -125,8 +106,8 @@ class Story:
                 return
             book = self._try(at, channel, service, place, beneficiary)
             yield book
-        visit = Visit(book.booking, channel, service, person, beneficiary)
-        visit.stand(place.day, place.first)
+        visit = Visit(book.booking, self._number, channel, service, person, beneficiary)
+        self._stand(visit, place)
         self._people.came(person, at_s)
         self._plan(visit, at_s)
 
@@ -168,6 +149,7 @@ class Story:
         caller = self._caller(visit.channel, visit.day.office, visit.beneficiary)
         visit.day.give_back(visit.first, visit.service.slots)
         if is_cancelled:
+            visit.is_cancelled = True
             del visit.person.open_until[visit.service.service]
             stamp = self._instance.stamp(caller, self._key(), at, f"cancel {visit.booking}")
             yield Cancel(**stamp, booking=visit.booking)
@@ -183,10 +165,36 @@ class Story:
         yield Reschedule(**stamp, booking=visit.booking, starts_at=place.starts_at)
         if place.is_free:
             visit.changes += 1
-            visit.stand(place.day, place.first)
+            self._stand(visit, place)
             self._plan(visit, at_s)
         else:
             visit.stand(visit.day, visit.first)
+
+    # -- closures -----------------------------------------------------------------------------------------------------
+
+    def _close(self, holiday: Holiday, midnight: datetime) -> Iterator[Command]:
+        """Announced to every office of the catalogue, as the order came: also to those that are not live yet.
+
+        Nobody waits for the desk's answer: the visits are moved here by the rule that the desk goes by.
+        """
+        since = datetime.combine(holiday.start, datetime.min.time(), RIYADH)
+        until = since + timedelta(days=(holiday.end - holiday.start).days + 1)
+        for office in catalogue.offices():
+            stamp = self._instance.stamp(PUBLISHER, self._key(), midnight, f"close {office.office} {since} {until}")
+            yield CloseOffice(**stamp, office=office.office, since=since, until=until, reason=holiday.name_ar)
+        ordinals = [day.toordinal() for day in holiday.days()]
+        displaced = [visit for ordinal in ordinals for visit in self._to_close[ordinal] if visit.stands_on(ordinal)]
+        for ordinal in ordinals:
+            self._places.close(ordinal)
+        for visit in sorted(dict.fromkeys(displaced), key=lambda visit: (visit.starts_at, visit.order)):
+            place = self._places.earliest(visit.day.office, midnight.date().toordinal(), visit.service.slots)
+            if place is not None:  # else it stands on a day that nobody sees any more
+                visit.stand(place.day, place.first)
+
+    def _stand(self, visit: Visit, place: Place) -> None:
+        visit.stand(place.day, place.first)
+        if place.day.ordinal in self._to_close:
+            self._to_close[place.day.ordinal].append(visit)
 
     # -- parts --------------------------------------------------------------------------------------------------------
 
@@ -202,3 +210,9 @@ class Story:
         if caller is None:
             caller = self._on_site[role, office] = Caller(role=role, subject=SUBJECT, office=office)
         return caller
+
+
+def _announced_on(holiday: Holiday) -> date | None:
+    """The day after the last working day before it: until then nobody knows."""
+    before = holiday.last_workday_before
+    return before + timedelta(days=1) if before is not None else None

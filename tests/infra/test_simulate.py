@@ -7,11 +7,14 @@ import psycopg
 import pytest
 
 from domain.calendar import RIYADH, local_date
-from domain.commands import Book, Cancel, PublishDay, Reschedule
+from domain.commands import Book, Cancel, CloseOffice, PublishDay, Reschedule
+from domain.identifiers import slot_stream
+from domain.slot import Slot
 from infra import catalogue
 from infra.bootstrap import open_instance
+from infra.catalogue_loading import load_catalogue
 from infra.migrate import migrate
-from infra.playing import Standing
+from infra.playing import Standing, play
 from infra.settings import Settings
 from infra.simulate import LAUNCH, running_count, simulate
 from infra.simulation.story import Story
@@ -203,3 +206,53 @@ def test_bookings_are_changed_and_cancelled_before_their_start_by_whoever_holds_
                 assert command.caller.lookup in (None, booked.beneficiary.lookup)
     assert changed > 100
     assert cancelled > 100
+
+
+# -- the royal order --------------------------------------------------------------------------------------------------
+
+CLOSED = date(2011, 2, 26)
+LAST_WORKDAY = date(2011, 2, 23)
+
+
+def told_until(story, day):
+    """The commands before the first of `day`."""
+    return takewhile(lambda command: local_date(command.at) < day, story.commands())
+
+
+def test_the_royal_order_is_announced_to_every_office_the_day_after_the_last_working_day_before_it(instance):
+    story = Story(instance, LAST_WORKDAY, 1, Random(1))
+
+    until = LAST_WORKDAY + timedelta(days=2)
+    closures = [command for command in told_until(story, until) if isinstance(command, CloseOffice)]
+
+    assert [command.office for command in closures] == list(OFFICES)
+    assert {command.at for command in closures} == {datetime(2011, 2, 24, tzinfo=RIYADH)}
+    assert {(command.since.date(), command.until.date()) for command in closures} == {(CLOSED, date(2011, 2, 27))}
+    assert {command.reason for command in closures} == {"إجازة بأمر ملكي: عودة خادم الحرمين الشريفين"}
+
+
+def test_the_day_is_booked_until_then_and_who_is_booked_moves_where_the_story_sees_them(instance):
+    load_catalogue(instance, datetime(2011, 2, 22, tzinfo=RIYADH))
+    story = Story(instance, LAST_WORKDAY, 1, Random(1))
+
+    closures = []
+
+    def note(command, receipt):
+        if isinstance(command, CloseOffice):
+            closures.append(receipt.answer)
+
+    play(instance.desk, told_until(story, LAST_WORKDAY + timedelta(days=2)), stage="days", on_receipt=note)
+
+    moved = [move for answer in closures for move in answer["moved"]]
+    assert len(moved) > 20
+    assert {move["from"][:10] for move in moved} == {str(CLOSED)}
+    assert min(move["to"] for move in moved) == "2011-02-27T08:00:00+03:00"
+    slots = instance.desk._state.streams
+    taken = {stream: len(kept.places) for stream, kept in slots.items() if isinstance(kept, Slot)}
+    seen = {
+        slot_stream(day.office, start): OFFICES[day.office].counters - day.free[n]
+        for day in story._places._days.values()
+        for n, start in enumerate(day.starts)
+    }
+    assert sum(seen.values()) > 500
+    assert {stream: places for stream, places in seen.items() if taken.get(stream, 0) != places} == {}
