@@ -34,7 +34,8 @@ def needs_of_move(command: Reschedule, state: State) -> Needs:
         to_office = command.office or booking.office
         needs.streams |= {slot_stream(to_office, start) for start in starts}
         needs.streams |= {f"office/{to_office}", f"service/{booking.service}"}
-        channels.widen(needs, state, _channel_of_move(command, booking), command.at)
+        if state.policies.limit_shares:
+            channels.widen(needs, state, _channel_of_move(command, booking), command.at)
     return needs
 
 
@@ -72,9 +73,8 @@ def reschedule(command: Reschedule, state: State, decision: Decision) -> None:
     channels.refuse_before_opening(policy, to_office, booking.service, channel, at)
     eligibility.section_again(office.registered, booking.section)
     eligibility.time_of_booking(policy, to_start, at, channel)
-    slots = free_slots(state, office, to_start, booking.minutes, booking.booking, at=at)
+    slots = free_slots(state, office, to_start, booking.minutes, booking.booking, person=booking.person, at=at)
     channels.refuse_beyond_share(policy, state, slots, channel, booking=booking.booking, at=at)
-    fair_release.refuse_own(slots, booking.person, booking.booking, at)
 
     by, from_office, from_start, tag = command.caller.by, booking.office, booking.starts_at, booking.booking
     left = [state.slot(slot_stream(from_office, start)) for start in starts_of(from_start, booking.minutes)]

@@ -5,7 +5,6 @@ from datetime import datetime
 
 from domain.calendar import RIYADH
 from domain.errors import ServiceNotOffered, SlotFull
-from domain.policies import POLICY_STREAM, Policies
 from domain.policy import Policy
 from domain.slot import Slot
 from domain.state import Needs, State
@@ -13,8 +12,7 @@ from domain.state import Needs, State
 
 def widen(needs: Needs, state: State, channel: str, at: datetime) -> None:
     """Whose places a channel's share is counted by: only the bookings know over which channel they were made."""
-    policies = state.streams.get(POLICY_STREAM)
-    if not isinstance(policies, Policies) or not policies.limit_shares or not _has_share(policies.at(at), channel):
+    if not _has_share(state.policy_at(at), channel):
         return
     for stream in needs.streams:
         slot = state.streams.get(stream)

@@ -35,7 +35,7 @@ class Decision:
     def __init__(self, command: Command, state: State) -> None:
         self.command = command
         self.state = state
-        self.policy = state.policy_at(command.at)  # the one it is decided under
+        self.policy = state.policies.at(command.at)  # the one it is decided under
         self.facts: list[Fact] = []
         self.sealings: list[Sealing] = []
         self.notes: list[Note] = []

@@ -53,7 +53,6 @@ from domain.commands import (
 )
 from domain.decision import Decision
 from domain.events import Fact
-from domain.policies import POLICY_STREAM
 from domain.state import Needs, State
 
 _RULES: dict[type[Command], tuple[Callable[[Any, State], Needs], Callable[[Any, State, Decision], None]]] = {
@@ -98,7 +97,6 @@ FULL_DAY = 700
 def needs_of(command: Command, state: State) -> Needs:
     """What the decision will read, as far as the state can tell: ask again once that is loaded, until none lacks."""
     needs = _RULES[type(command)][0](command, state)
-    needs.streams.add(POLICY_STREAM)
     if not due.is_quiet(needs, state, command.at):
         due.widen(needs, state, command.at)
     return needs

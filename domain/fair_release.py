@@ -62,11 +62,10 @@ def give_up(
             decision.record(slots[start], claimed, person=person, booking=claim)
 
 
-def refuse_own(slots: Sequence[Slot], person: str | None, booking: str, at: datetime) -> None:
+def refuse_own(slot: Slot, person: str | None, booking: str, at: datetime) -> None:
     """Whoever gave up a place takes one there only if more are free than they gave up."""
-    for slot in slots:
-        if slot.freed and not slot.has(booking) and not slot.free_for(person, at):
-            raise OnlyTheirOwnFreed(slot.name, slot.capacity, slot.free(at))
+    if not slot.has(booking) and not slot.free_for(person, at):
+        raise OnlyTheirOwnFreed(slot.name, slot.capacity, slot.free(at))
 
 
 def _rest(command_id: bytes) -> timedelta:

@@ -1,6 +1,6 @@
 """Holds: a place kept while a customer makes up their mind (POL-05). The booking that confirms one has its id."""
 
-from domain import channels, eligibility, fair_release, offers
+from domain import channels, eligibility, offers
 from domain.booking import Person
 from domain.changes import may_act_on
 from domain.commands import PlaceHold, ReleaseHold
@@ -24,7 +24,8 @@ def needs_of_place(command: PlaceHold, state: State) -> Needs:
     who = state.persons.get(state.people.get(command.beneficiary.lookup) or "")
     for held in _of_service(who, command.service).values():
         _places_of(needs, state, held)
-    channels.widen(needs, state, command.channel, command.at)
+    if state.policies.limit_shares:
+        channels.widen(needs, state, command.channel, command.at)
     return needs
 
 
@@ -58,9 +59,8 @@ def place(command: PlaceHold, state: State, decision: Decision) -> None:
         if (held.office, held.starts_at) == (command.office, starts_at) and at < held.expires_at:
             decision.said = {"hold": hold, "expires_at": wall(held.expires_at)}
             return
-    slots = free_slots(state, office, starts_at, service.minutes, command.hold, at=at)
+    slots = free_slots(state, office, starts_at, service.minutes, command.hold, person=who.person, at=at)
     channels.refuse_beyond_share(policy, state, slots, command.channel, booking=command.hold, at=at)
-    fair_release.refuse_own(slots, who.person, command.hold, at)
 
     by, expires_at, person = command.caller.by, at + policy.hold_lives, decision.person_id(command.beneficiary)
     for hold, held in before.items():

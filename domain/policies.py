@@ -21,6 +21,8 @@ class Policies:
 
     def at(self, at: datetime) -> Policy:
         """Of those that hold from `at` or earlier, the one adopted last."""
+        if not self._adopted:
+            return BUILT_IN
         for holds_from, policy in reversed(self._adopted):
             if holds_from <= at:
                 return policy

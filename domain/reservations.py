@@ -29,7 +29,8 @@ def needs_of_book(command: Book, state: State) -> Needs:
     who = state.persons.get(state.people.get(command.beneficiary.lookup) or "")
     if who is not None and who.waiting:
         line_of(needs, state, who, command.service)
-    channels.widen(needs, state, command.channel, command.at)
+    if state.policies.limit_shares:
+        channels.widen(needs, state, command.channel, command.at)
     return needs
 
 
@@ -81,10 +82,9 @@ def book(command: Book, state: State, decision: Decision) -> None:
         eligibility.time_of_booking(policy, starts_at, at, command.channel)
     eligibility.person(policy, who, command.service, at)
     booking = command.hold or command.booking
-    slots = free_slots(state, office, starts_at, service.minutes, booking, at=at)
+    slots = free_slots(state, office, starts_at, service.minutes, booking, person=who.person, at=at)
     if is_new:
         channels.refuse_beyond_share(policy, state, slots, command.channel, booking=booking, at=at)
-    fair_release.refuse_own(slots, who.person, booking, at)
 
     person = decision.person_id(command.beneficiary)
     booker = decision.person_id(command.booker) if command.booker is not None else None
@@ -156,7 +156,7 @@ def leave_line(decision: Decision, who: Person, command: Book | WalkIn) -> None:
 
 
 def free_slots(
-    state: State, office: Office, starts_at: datetime, minutes: int, booking: str, *, at: datetime
+    state: State, office: Office, starts_at: datetime, minutes: int, booking: str, *, person: str | None, at: datetime
 ) -> Sequence[Slot]:
     assert office.registered is not None
     name = office.registered.office
@@ -171,6 +171,8 @@ def free_slots(
         slot.refuse_unless_open()
     for slot in slots:
         slot.refuse_unless_free(booking, at)
+        if slot.freed:
+            fair_release.refuse_own(slot, person, booking, at)
     return slots
 
 

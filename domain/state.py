@@ -69,6 +69,7 @@ class State:
         """Drop everything folded: after a batch that failed, any of it may rest on a fact that never was."""
         self.position = 0
         self.streams: dict[str, Stream | Bare] = {}
+        self.policies = Policies(POLICY_STREAM)  # complete once it is in `streams` as well
         self.bookings: dict[str, Booking] = {}
         self.persons: dict[str, Person] = {}
         self._strangers: set[bytes] = set()
@@ -80,12 +81,6 @@ class State:
         slot = self.streams[stream]
         assert isinstance(slot, Slot)
         return slot
-
-    @property
-    def policies(self) -> Policies:
-        policies = self.streams[POLICY_STREAM]
-        assert isinstance(policies, Policies)
-        return policies
 
     def policy_at(self, at: datetime) -> Policy:
         return self.policies.at(at)
@@ -119,10 +114,13 @@ class State:
         return person
 
     def lacking(self, needs: Needs) -> Needs:
-        """The part of `needs` that has to be loaded first; persons of known numbers included."""
+        """The part of `needs` that has to be loaded first; persons of known numbers and the policies included."""
         persons = needs.persons | {p for n in needs.lookups if (p := self.people.get(n)) is not None}
+        streams = needs.streams.difference(self.streams)
+        if POLICY_STREAM not in self.streams:
+            streams.add(POLICY_STREAM)  # every decision reads it
         return Needs(
-            streams=needs.streams.difference(self.streams),
+            streams=streams,
             bookings=needs.bookings.difference(self.bookings),
             persons=persons.difference(self.persons),
             lookups=needs.lookups.difference(self.people),
@@ -133,7 +131,9 @@ class State:
     def admit(self, needs: Needs) -> None:
         """Make room for what is about to be loaded: from here on these entries are kept complete."""
         for stream in needs.streams:
-            self.streams[stream] = KINDS.get(stream.partition("/")[0], Bare)(stream)
+            self.streams[stream] = kept = KINDS.get(stream.partition("/")[0], Bare)(stream)
+            if isinstance(kept, Policies):
+                self.policies = kept
         for booking in needs.bookings:
             self.bookings[booking] = Booking(booking)
         for person in needs.persons:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TypedDict
 
-from domain import eligibility, fair_release
+from domain import eligibility
 from domain.booking import OUTCOMES, Booking
 from domain.calendar import local_date
 from domain.changes import standing
@@ -76,8 +76,7 @@ def walk_in(command: WalkIn, state: State, decision: Decision) -> None:
     section = eligibility.section(office.registered, command.beneficiary)
     who = state.person_of(command.beneficiary.lookup)
     eligibility.person(decision.policy, who, command.service, at)
-    slots = free_slots(state, office, starts_at, service.minutes, command.booking, at=at)
-    fair_release.refuse_own(slots, who.person, command.booking, at)
+    slots = free_slots(state, office, starts_at, service.minutes, command.booking, person=who.person, at=at)
 
     walked_in = WalkedIn(
         by=command.caller.by,

@@ -13,7 +13,7 @@ from domain.events import Event, Fact
 from domain.identifiers import NumberKind, booking_id, make_number, parse_number, slot_stream
 from domain.opening_hours import Calendar
 from domain.slot import Slot
-from domain.state import State
+from domain.state import Needs, State
 
 OPERATOR = Caller(role="operator", subject="operator")
 MONDAY = datetime(2011, 1, 3, tzinfo=RIYADH)  # a working day of an office that is live
@@ -160,9 +160,8 @@ class Story:
     def replayed(self) -> State:
         """A state of its own, folded from the log alone."""
         fresh = self._empty(self.state.calendar)
-        fresh.streams = {stream: type(kept)(stream) for stream, kept in self.state.streams.items()}
-        fresh.bookings = {booking: type(kept)(booking) for booking, kept in self.state.bookings.items()}
-        fresh.persons = {person: type(kept)(person) for person, kept in self.state.persons.items()}
+        known = self.state
+        fresh.admit(Needs(streams={*known.streams}, bookings={*known.bookings}, persons={*known.persons}))
         for fact in self.log:
             fresh.apply(fact)
         return fresh
