@@ -38,8 +38,8 @@ class RepeatedName(Exception):
 
 
 async def read(receive: Receive, bytes_max: int, length: bytes | None = None) -> bytes:
-    """`length`: what Content-Length says. The server holds the client to it, so nothing comes behind as many bytes; to
-    be told so by the server costs more than all else it does for a request.
+    """`length`: what Content-Length says. The server holds the client to it, so nothing comes behind as many bytes, and
+    asking it once more costs another turn through its threads.
     """
     message = await receive()
     if message["type"] == "http.request":  # nearly always the whole body in one

@@ -255,7 +255,7 @@ def _base32(value: int, length: int) -> str:
 
 
 def _base32_of_60_bits(value: int) -> str:
-    """As `_base32(value, 12)`, in a third of the time: every booking told to anyone needs some."""
+    """As `_base32(value, 12)`, without a loop: every booking told to anyone needs some."""
     pairs = _PAIRS
     return (
         pairs[value >> 50]
