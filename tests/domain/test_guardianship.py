@@ -152,12 +152,12 @@ def test_a_family_is_booked_whole_and_a_stranger_among_them_refuses_it_whole(sto
         fields = [{name: getattr(one, name) for name in one.__struct_fields__} for one in every]
         return tuple(type(one)(**told | {"caller": citizen(PARENT)}) for one, told in zip(every, fields, strict=True))
 
-    with pytest.raises(NotTheirDependant) as refusal:
+    with pytest.raises(NotTheirDependant) as stranger:
         story.when(BookGroup, bookings=family(PARENT, CHILD, OTHER), caller=citizen(PARENT))
-    assert refusal.value.evidence["index"] == 2
-    with pytest.raises(ActiveBookingExists) as refusal:
+    assert stranger.value.evidence["index"] == 2
+    with pytest.raises(ActiveBookingExists) as twice:
         story.when(BookGroup, bookings=family(PARENT, CHILD, CHILD), caller=citizen(PARENT))
-    assert refusal.value.evidence["index"] == 2
+    assert twice.value.evidence["index"] == 2
 
     decision = story.when(BookGroup, bookings=family(PARENT, CHILD), caller=citizen(PARENT))
 
