@@ -112,7 +112,8 @@ def _happened(told: Sequence[Told], concerns: Concerns, references: References) 
         else:
             others += [each for each in story if concerns(getattr(each.fact.event, "office", ""))]
     others.sort(key=lambda each: each.position)
-    return {"bookings": bookings, "waiting": waiting, "facts": _shown(others)}
+    facts = [shown | {"booking": each.fact.booking} for each, shown in zip(others, _shown(others), strict=True)]
+    return {"bookings": bookings, "waiting": waiting, "facts": facts}
 
 
 def _shown(story: Sequence[Told]) -> list[dict[str, Any]]:

@@ -34,6 +34,8 @@ def needs_of_release(command: ReleaseHold, state: State) -> Needs:
         needs.lookups.add(command.caller.lookup)
     booking = state.bookings.get(command.hold)
     if booking is not None and booking.hold is not None:
+        if booking.person is not None:
+            needs.persons.add(booking.person)
         needs.streams.add(f"office/{booking.office}")
         _places_of(needs, state, booking.hold)
     return needs

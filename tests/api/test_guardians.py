@@ -150,6 +150,52 @@ def test_a_family_with_one_too_many_is_booked_not_at_all(api, family, third):
     assert api.post("/v1/bookings/group", {"bookings": bookings[:2]}, by=by).status_code == 201
 
 
+def test_a_guardian_holds_and_lets_go_and_confirms_for_a_dependant(api, family):
+    guardian, dependant = family
+    by, asked = api.citizen(guardian), booking(api.given_an_office(), number=dependant)
+    first = api.post("/v1/holds", asked, by=by).json()["hold"]
+    released = api.delete(f"/v1/holds/{first}", by=by)
+    second = api.post("/v1/holds", asked, by=by).json()["hold"]
+
+    confirmed = api.post("/v1/bookings", asked | {"hold": second}, by=by)
+
+    assert (released.status_code, confirmed.status_code) == (200, 201)
+    assert confirmed.json()["booking"] == second
+
+
+def test_a_guardian_waits_for_a_dependant_and_takes_what_is_offered(api, family):
+    guardian, dependant = family
+    office, by = api.given_an_office(days=("2011-01-03", "2011-01-03")), api.citizen(guardian)
+    taken = [api.given_a_booking(office, start=start_after(n)) for n in range(24)]
+    window = {"office": office, "service": "SV-CA-02", "from": "2011-01-03", "to": "2011-01-03", "channel": "portal"}
+    entry = api.post("/v1/waiting-list", window | {"beneficiary": {"number": dependant}}, by=by).json()["entry"]
+    api.post(f"/v1/bookings/{taken[0]['booking']}/cancel")
+
+    read = api.get(f"/v1/waiting-list/{entry}", by, headers=seen(api, ADVANCE))
+    late = api.get(f"/v1/waiting-list/{entry}", by, headers=seen(api, AFTER))
+    strangers = api.post(f"/v1/waiting-list/{entry}/accept", by=api.citizen(new_number()))
+    accepted = api.post(f"/v1/waiting-list/{entry}/accept", by=by)
+
+    assert (read.status_code, read.json()["status"]) == (200, "offered")
+    assert (late.status_code, strangers.status_code, accepted.status_code) == (404, 404, 201)
+    history = api.get(f"/v1/bookings/{entry}/history", by, headers=seen(api, ADVANCE)).json()["facts"]
+    (booked,) = (fact for fact in history if fact["type"] == "SlotBooked.v1")
+    assert booked["booker"] == appoint(api, guardian, dependant).json()["guardian"]
+
+
+@pytest.mark.parametrize("path", ["/v1/holds", "/v1/waiting-list"])
+def test_without_a_guardianship_a_citizen_keeps_no_place_for_another(api, path):
+    office = api.given_an_office()
+    asked = booking(office)
+    if path == "/v1/waiting-list":
+        del asked["starts_at"]
+        asked |= {"from": "2011-01-03", "to": "2011-01-04"}
+
+    response = api.post(path, asked, by=api.citizen(new_number()))
+
+    assert (response.status_code, response.json()["type"]) == (403, "/problems/forbidden")
+
+
 def test_a_guardians_booking_replays_after_the_guardianship_has_ended(api, family):
     guardian, dependant = family
     body, key, by = booking(api.given_an_office(), number=dependant), new_key(), api.citizen(guardian)

@@ -214,6 +214,30 @@ def test_a_person_is_told_all_that_is_kept_of_them_and_who_has_looked(api, offic
     assert file["as_of"]["position"] == corrected["position"]
 
 
+def test_holds_and_waiting_are_told_with_their_history(api):
+    number = new_number()
+    office = api.given_an_office(days=("2011-01-03", "2011-01-03"))
+    held = api.post("/v1/holds", booking(office, number=number, service="SV-CA-03")).json()["hold"]
+    window = {"office": office, "service": "SV-CA-02", "from": "2011-01-03", "to": "2011-01-04", "channel": "portal"}
+    entry = api.post("/v1/waiting-list", window | {"beneficiary": {"number": number}}).json()["entry"]
+
+    file = export(api, number, api.citizen(number)).json()
+
+    (waiting,) = file["waiting"]
+    history = waiting.pop("history")
+    assert waiting == {
+        "entry": entry,
+        "status": "waiting",
+        "office": office,
+        "service": "SV-CA-02",
+        "from": "2011-01-03",
+        "to": "2011-01-04",
+    }
+    assert [fact["type"] for fact in history] == ["WaitingListJoined.v1"]
+    assert [(fact["type"], fact["booking"]) for fact in file["facts"]] == [("PlaceHeld.v1", held)]
+    assert file["bookings"] == []
+
+
 def test_every_opening_is_logged_and_the_person_sees_each(api, office, staff):
     number, guardian = new_number(), new_number()
     api.given_a_booking(office, number=number)

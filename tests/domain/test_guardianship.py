@@ -5,8 +5,15 @@ from datetime import date, datetime, timedelta
 import pytest
 
 from domain.calendar import RIYADH
-from domain.commands import AppointGuardian, BookGroup, Caller, Cancel, Reschedule
-from domain.errors import ActiveBookingExists, InvalidRequest, NotFound, NotTheirDependant, TooManyActiveBookings
+from domain.commands import AppointGuardian, BookGroup, Caller, Cancel, RecordOutcome, Reschedule
+from domain.errors import (
+    ActiveBookingExists,
+    Banned,
+    InvalidRequest,
+    NotFound,
+    NotTheirDependant,
+    TooManyActiveBookings,
+)
 from domain.events import GuardianAppointed, SlotBooked
 from tests.domain.conftest import ADVANCE, beneficiary
 
@@ -108,6 +115,18 @@ def test_limits_count_on_the_dependant(story, eight):
         book(story, PARENT, CHILD, eight + timedelta(hours=2), service=services[3])
 
     book(story, PARENT, PARENT, eight + timedelta(hours=2), service=services[0])
+
+
+def test_a_ban_is_the_dependants_and_not_the_guardians(story, eight):
+    appoint(story, until=date(2011, 2, 1))
+    booking = book(story, PARENT, CHILD, eight).facts[0].booking
+    missed = eight + timedelta(minutes=15)
+    story.when(RecordOutcome, booking=booking, outcome="no_show", at=missed)
+
+    with pytest.raises(Banned):
+        book(story, PARENT, CHILD, eight + timedelta(days=1), at=missed)
+
+    book(story, PARENT, PARENT, eight + timedelta(days=1), at=missed)
 
 
 def test_a_past_last_day_ends_a_guardianship(story, eight):

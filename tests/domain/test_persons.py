@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from domain.commands import AppointGuardian, Caller, Cancel, CorrectPerson, Reschedule
-from domain.errors import ActiveBookingExists, InvalidRequest, NotFound
+from domain.commands import AppointGuardian, Caller, Cancel, CorrectPerson, RecordOutcome, Reschedule
+from domain.errors import ActiveBookingExists, Banned, InvalidRequest, NotFound
 from domain.events import PersonCorrected
 from tests.domain.conftest import beneficiary
 
@@ -46,6 +46,18 @@ def test_the_old_number_is_a_strangers(story, eight):
     story.book(1, eight)
 
     assert len(set(story.vault.values())) == 2
+
+
+def test_a_ban_goes_with_the_person_and_not_with_the_number(story, eight):
+    booking = story.book(1, eight)
+    missed, tomorrow = eight + timedelta(minutes=15), eight + timedelta(days=1)
+    story.when(RecordOutcome, booking=booking, outcome="no_show", at=missed)
+
+    renumber(story, 1, 2, at=missed)
+
+    with pytest.raises(Banned):
+        story.book(2, tomorrow, at=missed)
+    story.book(1, tomorrow, at=missed)
 
 
 def test_the_fact_says_what_was_put_right_and_never_what_it_is(story, eight):
