@@ -123,10 +123,12 @@ def test_a_ban_is_the_dependants_and_not_the_guardians(story, eight):
     missed = eight + timedelta(minutes=15)
     story.when(RecordOutcome, booking=booking, outcome="no_show", at=missed)
 
-    with pytest.raises(Banned):
-        book(story, PARENT, CHILD, eight + timedelta(days=1), at=missed)
+    tomorrow, early = eight + timedelta(days=1), eight + timedelta(hours=22)
 
-    book(story, PARENT, PARENT, eight + timedelta(days=1), at=missed)
+    with pytest.raises(Banned):
+        book(story, PARENT, CHILD, tomorrow, at=early)
+
+    book(story, PARENT, PARENT, tomorrow, at=early)
 
 
 def test_a_past_last_day_ends_a_guardianship(story, eight):
