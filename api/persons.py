@@ -123,7 +123,9 @@ def _shown(story: Sequence[Told]) -> list[dict[str, Any]]:
 def _booking(booking: Booking, references: References) -> dict[str, Any]:
     assert booking.status is not None
     state = place(booking.booking, booking.status, booking.office, booking.service, booking.starts_at, booking.minutes)
-    told = {"channel": booking.channel, "reschedules": booking.reschedules}
+    told: dict[str, Any] = {"channel": booking.channel, "reschedules": booking.reschedules}
+    if not booking.has_place:
+        told["unplaced"] = True
     return {"booking": booking.booking, "reference": references.show(booking.booking), **state, **told}
 
 
