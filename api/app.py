@@ -23,6 +23,7 @@ from api import (
     exchange,
     feed,
     health,
+    persons,
     policies,
     problem_pages,
     problems,
@@ -41,6 +42,7 @@ from api.door import Door
 from api.edge import Edge
 from api.metrics import Metrics
 from api.openapi import bulk_extra, command_extra, describe, problem_responses
+from api.person_commands import PERSON_COMMANDS
 from api.policy_commands import POLICY_COMMANDS
 from api.policy_table import TABLE, RouteWithoutPolicy
 from api.problems import Answer, Problem
@@ -54,10 +56,11 @@ from domain.ports import OutcomeUnknown, Overloaded
 
 API_VERSION: Final = "1"
 #: Where a module of commands is added.
-EVERY_COMMAND: Final = (*COMMANDS, *CLAIM_COMMANDS, *VISIT_COMMANDS, *POLICY_COMMANDS)
+EVERY_COMMAND: Final = (*COMMANDS, *CLAIM_COMMANDS, *VISIT_COMMANDS, *POLICY_COMMANDS, *PERSON_COMMANDS)
 #: Where a module of reading endpoints is added.
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     bookings.router,
+    persons.router,
     waiting.router,
     catalogue.router,
     availability.router,

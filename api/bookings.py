@@ -1,12 +1,13 @@
 """Reading bookings: where one stands, what happened to it, its calendar entry, and those of one person."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import JSONResponse, Response
 
-from api import answers, bodies, views
+from api import answers, guardians, queries, views
 from api.calendar_entry import calendar_entry, language_of, revision_after
 from api.openapi import BOOKING_NAMED, problem_responses
 from api.policy_table import is_office_of, sees_references
@@ -16,7 +17,6 @@ from api.routes import GuardedRoute, TheCaller, TheReferences, TheServices, TheT
 from api.services import Services
 from domain.answers import place
 from domain.commands import Caller
-from domain.identifiers import InvalidNumber, parse_number
 from projections import bookings, catalogue, history
 from projections.bookings import BookingRow
 from projections.projection import position_of, snapshot
@@ -37,12 +37,14 @@ TheBooking = Annotated[str, Depends(_named)]
     summary="Where a booking stands",
     response_model=answers.BookingState,
     responses=_problems,
-    dependencies=[at_least(VIEW)],
+    dependencies=[at_least(VIEW, guardians.VIEW)],
 )
-def booking(named: TheBooking, services: TheServices, caller: TheCaller, references: TheReferences) -> Response:
+def booking(
+    named: TheBooking, services: TheServices, caller: TheCaller, references: TheReferences, now: TheTime
+) -> Response:
     with services.pool.connection() as connection, snapshot(connection):
         row, as_of = bookings.by_id(connection, named), position_of(connection, VIEW)
-    shown = _shown(_readable(row, caller, services), caller, references)
+    shown = _shown(_readable(row, caller, services, now), caller, references)
     return JSONResponse(shown | {"as_of": views.shown(as_of)})
 
 
@@ -52,14 +54,14 @@ def booking(named: TheBooking, services: TheServices, caller: TheCaller, referen
     description="In the order of the log. A fact names the booking by its id and persons not at all.",
     response_model=answers.History,
     responses=_problems,
-    dependencies=[at_least(VIEW)],
+    dependencies=[at_least(VIEW, guardians.VIEW)],
 )
-def booking_history(named: TheBooking, services: TheServices, caller: TheCaller) -> Response:
+def booking_history(named: TheBooking, services: TheServices, caller: TheCaller, now: TheTime) -> Response:
     with services.pool.connection() as connection, snapshot(connection):
         row, as_of = bookings.by_id(connection, named), position_of(connection, VIEW)
         told = history.of_booking(connection, named, upto=as_of.position)
-    _readable(row, caller, services)
-    return JSONResponse({"facts": [_fact(each) for each in told], "as_of": views.shown(as_of)})
+    _readable(row, caller, services, now)
+    return JSONResponse({"facts": [fact_shown(each) for each in told], "as_of": views.shown(as_of)})
 
 
 @router.get(
@@ -69,7 +71,7 @@ def booking_history(named: TheBooking, services: TheServices, caller: TheCaller)
     "In Arabic, or in English if Accept-Language prefers it.",
     response_class=Response,
     responses=_problems | {200: {"content": {"text/calendar": {"schema": {"type": "string"}}}}},
-    dependencies=[at_least(VIEW)],
+    dependencies=[at_least(VIEW, guardians.VIEW)],
 )
 def calendar(
     *,
@@ -85,7 +87,7 @@ def calendar(
         offices = catalogue.offices(connection, now=now, office=row.office) if row is not None else []
         offered = catalogue.services(connection)
         told = history.of_booking(connection, named, upto=position_of(connection, VIEW).position)
-    row = _readable(row, caller, services)
+    row = _readable(row, caller, services, now)
     entry = calendar_entry(
         row,
         offices[0] if offices else None,
@@ -102,21 +104,23 @@ def calendar(
 @router.get(
     "/v1/bookings",
     summary="The bookings of one person",
-    description="A citizen's own; at a desk, the customer's at that office. The latest made come first.",
+    description="A citizen's own, or a dependant's; at a desk, the customer's at that office. The latest made first.",
     response_model=answers.BookingsOfPerson,
     responses=problem_responses("invalid-number", "view-behind"),
-    dependencies=[at_least(VIEW)],
+    dependencies=[at_least(VIEW, guardians.VIEW)],
 )
 def bookings_of_person(
     services: TheServices,
     caller: TheCaller,
     references: TheReferences,
+    now: TheTime,
     number: Annotated[str, Query(max_length=64, description="A beneficiary number")],
 ) -> Response:
-    lookup = services.lookup(_digits(number))
-    if caller.role == "citizen" and lookup != caller.lookup:
-        raise forbidden("a citizen reads the bookings of their own number")
+    lookup = services.lookup(queries.beneficiary_number(number))
     person = services.person_of(lookup)
+    is_own = lookup == caller.lookup
+    if caller.role == "citizen" and not is_own and not guardians.reads_for(caller, person, services, now):
+        raise forbidden("a citizen reads the bookings of their own number, or of a dependant's")
     offices = None if caller.office is None else [caller.office]
     with services.pool.connection() as connection, snapshot(connection):
         rows = [] if person is None else bookings.of_person(connection, person, offices=offices)
@@ -129,18 +133,17 @@ def bookings_of_person(
 # -- parts ------------------------------------------------------------------------------------------------------------
 
 
-def _readable(row: BookingRow | None, caller: Caller, services: Services) -> BookingRow:
+def _readable(row: BookingRow | None, caller: Caller, services: Services, now: datetime) -> BookingRow:
     """Somebody else's booking is answered as one that does not exist."""
-    if row is None or not _is_theirs(row, caller, services):
+    if row is None or not _is_theirs(row, caller, services, now):
         raise not_found()
     return row
 
 
-def _is_theirs(row: BookingRow, caller: Caller, services: Services) -> bool:
-    if caller.role != "citizen":
-        return is_office_of(caller, row.office, services.region_of)
-    assert caller.lookup is not None
-    return row.person is not None and row.person == services.person_of(caller.lookup)
+def _is_theirs(row: BookingRow, caller: Caller, services: Services, now: datetime) -> bool:
+    if caller.role == "citizen":
+        return guardians.reads_for(caller, row.person, services, now)
+    return is_office_of(caller, row.office, services.region_of)
 
 
 def _shown(row: BookingRow, caller: Caller, references: References) -> dict[str, Any]:
@@ -152,15 +155,8 @@ def _shown(row: BookingRow, caller: Caller, references: References) -> dict[str,
     return state | {"unplaced": True} if row.unplaced else state
 
 
-def _fact(told: history.Told) -> dict[str, Any]:
+def fact_shown(told: history.Told) -> dict[str, Any]:
     event: dict[str, Any] = msgspec.to_builtins(told.fact.event)
     start = {"position": told.position, "type": told.type, "at": views.office_time(told.at), "by": event.pop("by")}
     channel = {"channel": event.pop("channel")} if "channel" in event else {}
     return {**start, **channel, "policy": told.fact.event.policy, **event}
-
-
-def _digits(number: str) -> str:
-    try:
-        return parse_number(number).digits
-    except InvalidNumber as error:
-        raise bodies.invalid_number("number", error) from None

@@ -56,7 +56,7 @@ def _place_hold(asked: Asked) -> Sequence[PlaceHold]:
             office=body.office,
             service=body.service,
             starts_at=body.starts_at,
-            beneficiary=beneficiary(asked, asked.caller, body.beneficiary),
+            beneficiary=beneficiary(asked, body.beneficiary),
             channel=body.channel,
         ),
     )
@@ -77,7 +77,7 @@ def _join(asked: Asked) -> Sequence[JoinWaitingList]:
             service=body.service,
             since=body.since,
             until=body.until,
-            beneficiary=beneficiary(asked, asked.caller, body.beneficiary),
+            beneficiary=beneficiary(asked, body.beneficiary),
             channel=body.channel,
         ),
     )

@@ -57,9 +57,9 @@ def _book(asked: Asked, body: schemas.BookIn, index: int) -> Book:
         office=body.office,
         service=body.service,
         starts_at=body.starts_at,
-        beneficiary=beneficiary(asked, caller, body.beneficiary),
+        beneficiary=beneficiary(asked, body.beneficiary),
         channel=body.channel,
-        booker=beneficiary(asked, caller, body.booker) if body.booker is not None else None,
+        booker=_booker(asked, caller, body.booker) if body.booker is not None else None,
         hold=body.hold,
     )
 
@@ -69,15 +69,19 @@ def refuse_other_channel(caller: Caller, channel: str) -> None:
         raise forbidden(f"the role {caller.role} does not book over {channel}")
 
 
-def beneficiary(asked: Asked, caller: Caller, told: schemas.BeneficiaryIn) -> Beneficiary:
-    """A citizen books for themselves only."""
-    lookup = asked.services.lookup(told.number)
-    if caller.role == "citizen" and lookup != caller.lookup:
-        raise forbidden("a citizen books for their own number")
+def _booker(asked: Asked, caller: Caller, told: schemas.BeneficiaryIn) -> Beneficiary:
+    """A desk names who came; a citizen is who asks."""
+    booker = beneficiary(asked, told)
+    if caller.role == "citizen" and booker.lookup != caller.lookup:
+        raise forbidden("a citizen books in their own name")
+    return booker
+
+
+def beneficiary(asked: Asked, told: schemas.BeneficiaryIn) -> Beneficiary:
     return Beneficiary(
         number=told.number,
         kind=kind_of(told.number),
-        lookup=lookup,
+        lookup=asked.services.lookup(told.number),
         sex=told.sex,
         name=told.name,
         mobile=told.mobile,

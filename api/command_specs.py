@@ -48,6 +48,10 @@ def no_offices(_body: object, _office: str) -> Iterable[str]:
     return ()
 
 
+#: Where the OpenAPI description lists a command, by the first word of its path; the rest is about offices.
+_TAGS: Final = {"persons": "persons"} | dict.fromkeys(("bookings", "holds", "waiting-list", "walk-ins"), "bookings")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Spec:
     name: str
@@ -70,7 +74,7 @@ class Spec:
     status: int = field(init=False)
 
     def __post_init__(self) -> None:
-        is_of_customers = self.path.startswith("/v1/bookings")
-        object.__setattr__(self, "tag", "bookings" if is_of_customers else "offices")
+        about = self.path.removeprefix("/v1/").partition("/")[0]
+        object.__setattr__(self, "tag", _TAGS.get(about, "offices"))
         object.__setattr__(self, "row", row_of(self.method, self.path))
         object.__setattr__(self, "status", 201 if self.creates else 200)

@@ -40,7 +40,7 @@ Somebody else's booking is answered exactly as one that does not exist.
 **Problems** are `application/problem+json` (RFC 9457); `type` resolves to a page in Arabic and English.
 """
 BOOKING_NAMED: Final = "The booking's `reference`, in any spelling, or its `booking` id"
-_TAGS: Final = ("bookings", "offices", "bulk", "catalogue", "statistics", "audit", "instance")
+_TAGS: Final = ("bookings", "persons", "offices", "bulk", "catalogue", "statistics", "audit", "instance")
 _PROBLEM: Final = {"$ref": "#/components/schemas/ProblemAnswer"}
 _GENERAL: Final = ("invalid-request", "too-many-requests", "overloaded", "internal-error")
 _OF_COMMANDS: Final = (

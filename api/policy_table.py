@@ -15,7 +15,8 @@ class Scope(Enum):
     """Which objects of a call a role reaches; what lies outside is answered as the comment says."""
 
     ANY = "any"  # no object, or any
-    BOOKING = "booking"  # own, the own office's, the own region's; else not-found, as if there were none
+    BOOKING = "booking"  # own or a dependant's, the own office's or region's; else not-found, as if there were none
+    PERSON = "person"  # oneself or a dependant, whoever has or had a booking at the own office or region; else as above
     OFFICE = "office"  # the offices named in the request are the caller's; else forbidden
 
 
@@ -60,6 +61,11 @@ TABLE: Final[dict[tuple[str, str], Row]] = {
     ("GET", "/v1/waiting-list/{entry}"): _row(*_CUSTOMERS, scope=Scope.BOOKING),
     ("POST", "/v1/waiting-list/{entry}/accept"): _row(*_CUSTOMERS, scope=Scope.BOOKING),
     ("DELETE", "/v1/waiting-list/{entry}"): _row(*_CUSTOMERS, scope=Scope.BOOKING),
+    # persons
+    ("POST", "/v1/persons/correction"): _row("staff", "manager", "operator", scope=Scope.PERSON),
+    ("POST", "/v1/persons/guardianships"): _row("staff", "manager", "operator"),
+    # an operator reads no person's data: the person, their guardian, and the desks that serve them
+    ("GET", "/v1/persons/export"): _row("citizen", "staff", "manager", scope=Scope.PERSON),
     # offices
     ("POST", "/v1/offices"): _row("operator"),
     ("POST", "/v1/offices/{office}/live"): _row("operator"),

@@ -3,7 +3,8 @@
 from collections.abc import Collection
 from urllib.parse import parse_qsl
 
-from api.bodies import of_errors
+from api.bodies import invalid_number, of_errors
+from domain.identifiers import InvalidNumber, parse_number
 
 _PARAMETERS_MAX = 100
 
@@ -20,3 +21,11 @@ def refuse_others(query: bytes, known: Collection[str]) -> None:
     faults += [(name, "comes twice") for name in dict.fromkeys(names) if name in known and names.count(name) > 1]
     if faults:
         raise of_errors(faults)
+
+
+def beneficiary_number(number: str) -> str:
+    """The digits of the parameter `number`."""
+    try:
+        return parse_number(number).digits
+    except InvalidNumber as error:
+        raise invalid_number("number", error) from None

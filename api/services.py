@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 from psycopg_pool import ConnectionPool
 
 from domain.commands import Caller, Command
-from domain.ports import Receipt
+from domain.ports import PersonFile, Receipt
 
 MIB = 1024 * 1024
 
@@ -59,6 +59,7 @@ class Services:
     fingerprint: Callable[[bytes], bytes]
     lookup: Callable[[str], bytes]  # of a normalised beneficiary number
     person_of: Callable[[bytes], str | None]  # look-up of a number → person id, if the vault knows the number
+    person_file: Callable[[str, str, str], PersonFile | None]  # person, who opens it, why; None: erased
     booking_id: Callable[[bytes, int], str]  # command id, index within a group
     reference_of: Callable[[str], str]  # booking id → 7M4K-92QX-R3TB-H
     reference_hash: Callable[[str], bytes]  # of a canonical reference, as the bookings view keeps it

@@ -23,7 +23,7 @@ def _walk_in(asked: Asked) -> Sequence[WalkIn]:
             booking=asked.services.booking_id(asked.command_id, 0),
             office=body.office,
             service=body.service,
-            beneficiary=beneficiary(asked, asked.caller, body.beneficiary),
+            beneficiary=beneficiary(asked, body.beneficiary),
             channel="kiosk" if asked.caller.role == "kiosk" else "counter",
         ),
     )

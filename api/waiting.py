@@ -1,12 +1,13 @@
 """Reading an entry of a waiting list: whether it waits, and what it was offered."""
 
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse, Response
 
-from api import answers, views
+from api import answers, guardians, views
 from api.openapi import problem_responses
 from api.policy_table import is_office_of
 from api.problems import not_found
@@ -61,14 +62,14 @@ class Entry(BaseModel):
     "`window_ended`, `withdrawn` (the offered start was closed).",
     response_model=Entry,
     responses=problem_responses("not-found", "view-behind"),
-    dependencies=[at_least(VIEW)],
+    dependencies=[at_least(VIEW, guardians.VIEW)],
 )
 def entry(
     named: Annotated[str, Path(alias="entry", max_length=64)], services: TheServices, caller: TheCaller, now: TheTime
 ) -> Response:
     with services.pool.connection() as connection, snapshot(connection):
         row, as_of = waiting.by_id(connection, named), position_of(connection, VIEW)
-    if row is None or not _is_theirs(row, caller, services):
+    if row is None or not _is_theirs(row, caller, services, now):
         raise not_found()
     status = row.status_at(now)
     shown: dict[str, Any] = {"entry": row.entry, "status": status, "office": row.office, "service": row.service}
@@ -81,8 +82,7 @@ def entry(
     return JSONResponse(shown | {"as_of": views.shown(as_of)})
 
 
-def _is_theirs(row: waiting.EntryRow, caller: Caller, services: Services) -> bool:
+def _is_theirs(row: waiting.EntryRow, caller: Caller, services: Services, now: datetime) -> bool:
     if caller.role == "citizen":
-        assert caller.lookup is not None
-        return services.person_of(caller.lookup) == row.person
+        return guardians.reads_for(caller, row.person, services, now)
     return is_office_of(caller, row.office, services.region_of)

@@ -178,7 +178,7 @@ class OpenBooking(NamedTuple):
 class Person:
     """What the rules about a beneficiary are judged by."""
 
-    __slots__ = ("guardians", "holds", "no_shows", "open_bookings", "person", "waiting")
+    __slots__ = ("guardians", "holds", "no_shows", "offices", "open_bookings", "person", "waiting")
 
     def __init__(self, person: str | None) -> None:
         self.person = person  # None: a number no fact has named yet
@@ -187,6 +187,7 @@ class Person:
         self.waiting: dict[str, WaitingListJoined] = {}
         self.no_shows: dict[str, tuple[str, datetime]] = {}  # booking → service, start
         self.guardians: dict[str, date] = {}  # guardian → last day
+        self.offices: tuple[str, ...] = ()  # where a booking of theirs stands or once stood
 
     def active(self, at: datetime) -> dict[str, str]:
         """Booking → service of those whose end is not past: what POL-01 and POL-02 count."""
@@ -203,6 +204,11 @@ class Person:
             if open_.ends_at <= at and not open_.is_checked_in and open_.has_place
         }
 
+    def has_guardian(self, guardian: str, day: date) -> bool:
+        """POL-14: up to the last day of the guardianship, that day included."""
+        until = self.guardians.get(guardian)
+        return until is not None and day <= until
+
     def evolve(self, fact: Fact) -> None:
         booking, event = fact.booking, fact.event
         match event:
@@ -215,6 +221,8 @@ class Person:
                 )
                 if self.holds:
                     self.holds.pop(booking, None)
+                if event.office not in self.offices:
+                    self.offices += (event.office,)
             case BookingDisplacedOut(to_starts_at=None):
                 assert booking is not None
                 self.open_bookings[booking] = self.open_bookings[booking]._replace(has_place=False)

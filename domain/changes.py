@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from domain import channels, eligibility, fair_release, offers
+from domain import channels, eligibility, fair_release, guardianship, offers
 from domain.booking import Booking
 from domain.commands import Caller, Cancel, CheckIn, CorrectOutcome, RecordOutcome, Reschedule
 from domain.decision import Decision
@@ -162,7 +162,7 @@ def _confirmed(command: Cancel | Reschedule, state: State) -> Booking:
 def standing(command: OfBooking, state: State) -> Booking:
     """The booking, if it is the caller's to act on and has not been cancelled."""
     booking = state.bookings[command.booking]
-    if booking.status is None or not may_act_on(command.caller, booking, state):
+    if booking.status is None or not may_act_on(command.caller, booking, state, command.at):
         raise NotFound
     if command.at < booking.last_at:
         raise InvalidRequest("at", f"is earlier than the booking's last fact, {wall(booking.last_at)}")
@@ -176,12 +176,15 @@ def _channel_of_move(command: Reschedule, booking: Booking) -> str:
     return booking.channel if command.caller.role == "citizen" else "counter"
 
 
-def may_act_on(caller: Caller, booking: Booking, state: State) -> bool:
-    """A citizen on their own booking, a desk on its office's, a manager on the office's or region's."""
+def may_act_on(caller: Caller, booking: Booking, state: State, at: datetime) -> bool:
+    """A citizen on their own booking or a dependant's, a desk on its office's, a manager on the region's too."""
     match caller.role:
         case "citizen":
             assert caller.lookup is not None
-            return booking.person is not None and state.people[caller.lookup] == booking.person
+            if booking.person is None:
+                return False
+            is_own = state.people[caller.lookup] == booking.person
+            return is_own or guardianship.is_guardian(caller, state.persons[booking.person], state, at)
         case "operator" | "system":
             return True
         case "manager" if caller.region is not None:

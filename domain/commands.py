@@ -269,10 +269,9 @@ class AssignFairRelease(Command, kw_only=True):
 class CorrectPerson(Command, kw_only=True):
     """Staff put right a number, a name or a mobile."""
 
-    lookup: bytes  # of the number the vault has
-    number: Beneficiary | None = None  # as it should be: a wrong number, or iqama → national id
-    name: str | None = None
-    mobile: str | None = None
+    person: Beneficiary  # under the number the vault has; name and mobile as they should be
+    new_number: Beneficiary | None = None  # the number as it should be: it was wrong, or iqama → national id
+    reason: str | None = None
 
 
 class AppointGuardian(Command, kw_only=True):

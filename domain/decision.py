@@ -23,11 +23,18 @@ class Sealing(msgspec.Struct, frozen=True):
     is_new: bool
 
 
-class Note(msgspec.Struct, frozen=True):
-    """Free words of a customer about a booking: sealed in the vault under the person's key."""
+class Renumbering(msgspec.Struct, frozen=True):
+    """The vault knows the person under another number from here on."""
 
     person: str
-    booking: str
+    beneficiary: Beneficiary
+
+
+class Note(msgspec.Struct, frozen=True):
+    """Free words about a person: sealed in the vault under the person's key."""
+
+    person: str
+    about: str  # id of the booking, or of the fact: its stream and version
     text: str
 
 
@@ -38,6 +45,7 @@ class Decision:
         self.policy = state.policies.at(command.at)  # the one it is decided under
         self.facts: list[Fact] = []
         self.sealings: list[Sealing] = []
+        self.renumberings: list[Renumbering] = []
         self.notes: list[Note] = []
         self.said: dict[str, Any] = {}  # the answer of a command that left no fact
 
@@ -75,5 +83,5 @@ class Decision:
             self.sealings.append(Sealing(person, beneficiary, is_new))
         return person
 
-    def note(self, person: str, booking: str, text: str) -> None:
-        self.notes.append(Note(person, booking, text))
+    def note(self, person: str, about: str, text: str) -> None:
+        self.notes.append(Note(person, about, text))

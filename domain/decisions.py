@@ -13,6 +13,7 @@ from domain import (
     fair_release,
     history_import,
     holds,
+    persons,
     publication,
     reservations,
     sweep,
@@ -24,6 +25,7 @@ from domain.commands import (
     AdoptPolicy,
     AnnounceLiveDate,
     AnnounceOpening,
+    AppointGuardian,
     AssignCounters,
     AssignDailyPause,
     AssignFairRelease,
@@ -35,6 +37,7 @@ from domain.commands import (
     CloseOffice,
     Command,
     CorrectOutcome,
+    CorrectPerson,
     ImportVisit,
     JoinWaitingList,
     LeaveWaitingList,
@@ -85,6 +88,8 @@ _RULES: dict[type[Command], tuple[Callable[[Any, State], Needs], Callable[[Any, 
     ResumeOffice: (announcements.needs_of_pause, announcements.resume_office),
     AssignFairRelease: (fair_release.needs_of_assignment, fair_release.assign),
     AdoptPolicy: (adoption.needs_of_adoption, adoption.adopt),
+    CorrectPerson: (persons.needs_of_correction, persons.correct),
+    AppointGuardian: (persons.needs_of_guardianship, persons.appoint_guardian),
 }
 
 

@@ -34,6 +34,17 @@ class NotFound(Refused):
         super().__init__("there is no such thing, or it is not yours to see")
 
 
+class NotTheirDependant(Refused):
+    """Of a citizen who asks for a number that is not their own."""
+
+    name = "forbidden"
+
+    def __init__(self, until: str | None) -> None:
+        self.until = until
+        ended = f"; the guardianship ended with {until}" if until is not None else ""
+        super().__init__(f"a citizen asks for their own number, or for a dependant of theirs{ended}")
+
+
 class OfficeNotLive(Refused):
     name = "office-not-live"
 

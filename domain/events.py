@@ -348,10 +348,11 @@ class PersonCorrected(Event, kw_only=True):
     TOPIC = "PersonCorrected.v1"
     corrected: tuple[str, ...]  # of number, name, mobile
     kind: str | None = None  # of the new number: citizen, resident or border
+    reason_given: bool = False  # the words themselves are sealed in the vault
 
 
 class GuardianAppointed(Event, kw_only=True):
-    """In the dependant's stream. Appointed again, the later `until` counts; one that is past ends it."""
+    """In the dependant's stream. The last one of a guardian counts: with an `until` that is past it ends what was."""
 
     TOPIC = "GuardianAppointed.v1"
     guardian: str  # person id

@@ -1,6 +1,6 @@
 """Holds: a place kept while a customer makes up their mind (POL-05). The booking that confirms one has its id."""
 
-from domain import channels, eligibility, offers
+from domain import channels, eligibility, guardianship, offers
 from domain.booking import Person
 from domain.changes import may_act_on
 from domain.commands import PlaceHold, ReleaseHold
@@ -19,7 +19,7 @@ from domain.state import Needs, State
 def needs_of_place(command: PlaceHold, state: State) -> Needs:
     needs = Needs(
         streams=places(state, command.office, command.service, command.starts_at),
-        lookups={command.beneficiary.lookup},
+        lookups=guardianship.lookups_of(command.caller, command.beneficiary),
     )
     who = state.persons.get(state.people.get(command.beneficiary.lookup) or "")
     for held in _of_service(who, command.service).values():
@@ -35,6 +35,8 @@ def needs_of_release(command: ReleaseHold, state: State) -> Needs:
         needs.lookups.add(command.caller.lookup)
     booking = state.bookings.get(command.hold)
     if booking is not None and booking.hold is not None:
+        if booking.person is not None:
+            needs.persons.add(booking.person)
         needs.streams.add(f"office/{booking.office}")
         _places_of(needs, state, booking.hold)
     return needs
@@ -46,6 +48,7 @@ def needs_of_release(command: ReleaseHold, state: State) -> Needs:
 def place(command: PlaceHold, state: State, decision: Decision) -> None:
     """One hold per person and service: another one lets go of the first, the same one again is the one they have."""
     policy, at, starts_at = decision.policy, command.at, command.starts_at
+    guardianship.guardian_asking(command.caller, command.beneficiary, state, at)
     office, service = eligibility.office_and_service(state, command.office, command.service, at)
     assert office.registered is not None
     channels.refuse_unless_offered(policy, command.office, command.service, command.channel, at)
@@ -86,7 +89,7 @@ def place(command: PlaceHold, state: State, decision: Decision) -> None:
 
 def release(command: ReleaseHold, state: State, decision: Decision) -> None:
     booking = state.bookings[command.hold]
-    if booking.hold is None or not may_act_on(command.caller, booking, state):
+    if booking.hold is None or not may_act_on(command.caller, booking, state, command.at):
         raise NotFound
     if command.at < booking.last_at:
         raise InvalidRequest("at", f"is earlier than the hold's last fact, {wall(booking.last_at)}")

@@ -1,6 +1,9 @@
-"""What a desk answers: the words between whoever asks and whoever commits."""
+"""What a desk and a vault answer: the words between whoever asks and whoever commits or seals."""
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -14,6 +17,26 @@ class Receipt(msgspec.Struct, frozen=True, gc=False):
     answer: dict[str, Any] | None  # None: refused
     refusal: Refusal | None
     replayed: bool = False
+
+
+class Opening(NamedTuple):
+    """Somebody has looked into a person's data."""
+
+    who: str  # role and place, such as staff@CA-TB-01; a citizen as person/<id>
+    why: str
+    at: datetime  # the system's clock
+
+
+@dataclass(frozen=True, kw_only=True)
+class PersonFile:
+    """What the vault holds about a person, in clear: never logged, never kept."""
+
+    number: str = field(repr=False)
+    name: str | None = field(repr=False)
+    mobile: str | None = field(repr=False)
+    language: str | None = field(repr=False)
+    notes: Mapping[str, str] = field(repr=False)  # about which booking or fact → the words
+    openings: Sequence[Opening] = field(repr=False)
 
 
 class Overloaded(Exception):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from domain import channels, eligibility, fair_release, offers
+from domain import channels, eligibility, fair_release, guardianship, offers
 from domain.booking import Person
 from domain.calendar import slot_date
 from domain.commands import Book, BookGroup, WalkIn
@@ -20,9 +20,7 @@ from domain.state import Needs, State
 
 
 def needs_of_book(command: Book, state: State) -> Needs:
-    lookups = {command.beneficiary.lookup}
-    if command.booker is not None:
-        lookups.add(command.booker.lookup)
+    lookups = guardianship.lookups_of(command.caller, command.beneficiary, command.booker)
     needs = Needs(streams=places(state, command.office, command.service, command.starts_at), lookups=lookups)
     if command.hold is not None:
         needs.bookings.add(command.hold)
@@ -69,6 +67,7 @@ def places(state: State, office: str, service: str, starts_at: datetime) -> set[
 
 def book(command: Book, state: State, decision: Decision) -> None:
     policy, starts_at, at = decision.policy, command.starts_at, command.at
+    guardian = guardianship.guardian_asking(command.caller, command.beneficiary, state, at)
     office, service = eligibility.office_and_service(state, command.office, command.service, at)
     assert office.registered is not None
     is_new = policy.channels and not _is_held_over(command, state)
@@ -87,7 +86,7 @@ def book(command: Book, state: State, decision: Decision) -> None:
         channels.refuse_beyond_share(policy, state, slots, command.channel, booking=booking, at=at)
 
     person = decision.person_id(command.beneficiary)
-    booker = decision.person_id(command.booker) if command.booker is not None else None
+    booker = decision.person_id(command.booker) if command.booker is not None else guardian
     booked = SlotBooked(
         by=command.caller.by,
         policy=policy.version,

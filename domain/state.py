@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from domain.booking import Booking, Person
-from domain.events import Event, Fact, PlaceHeld, SlotBooked, WaitingListJoined, WalkedIn
+from domain.events import Event, Fact, PersonCorrected, PlaceHeld, SlotBooked, WaitingListJoined, WalkedIn
 from domain.office import Office, Service
 from domain.opening_hours import Calendar
 from domain.policies import POLICY_STREAM, Policies
@@ -155,6 +155,9 @@ class State:
                 booking = self.bookings[fact.booking] = Booking(fact.booking)
             if booking is not None:
                 booking.evolve(fact)
+        elif isinstance(fact.event, PersonCorrected) and "number" in fact.event.corrected:
+            assert fact.person is not None
+            self.forget_number_of(fact.person)
         if fact.person is not None:
             person = self.persons.get(fact.person)
             if person is not None:
@@ -191,17 +194,26 @@ class State:
                 del self.people[lookup]
         self._strangers.clear()
 
+    def forget_number_of(self, person: str) -> None:
+        """Their number has changed or is gone: whose the one known here is, the vault is asked again."""
+        for lookup in [lookup for lookup, known in self.people.items() if known == person]:
+            del self.people[lookup]
+
     def trim(self, entries_max: int) -> None:
         """Keep each cache below its bound, oldest entries first. Offices and services stay."""
         for cache in (self.bookings, self.persons, self.people):
             _trim(cache, entries_max)
         if len(self.streams) > entries_max:
-            slots = [stream for stream, kept in self.streams.items() if isinstance(kept, Slot) or kept.version == 0]
-            for stream in slots[: len(self.streams) - entries_max + entries_max // 10]:
+            passing = [stream for stream, kept in self.streams.items() if _may_go(kept)]
+            for stream in passing[: len(self.streams) - entries_max + entries_max // 10]:
                 del self.streams[stream]
 
     def savepoint(self, needs: Needs) -> "Savepoint":
         return Savepoint(self, needs)
+
+
+def _may_go(kept: Stream | Bare) -> bool:
+    return isinstance(kept, Slot) or kept.version == 0 or kept.stream.startswith("person/")
 
 
 def _is_first(event: Event) -> bool:

@@ -1,6 +1,6 @@
 """Waiting in line at an office: join, accept what is offered, leave (POL-11)."""
 
-from domain import channels, eligibility, offers
+from domain import channels, eligibility, guardianship, offers
 from domain.booking import Booking, Person
 from domain.calendar import local_date
 from domain.changes import may_act_on
@@ -20,7 +20,7 @@ from domain.waiting_list import waiting_stream
 
 def needs_of_join(command: JoinWaitingList, _state: State) -> Needs:
     streams = {waiting_stream(command.office), f"office/{command.office}", f"service/{command.service}"}
-    return Needs(streams=streams, lookups={command.beneficiary.lookup})
+    return Needs(streams=streams, lookups=guardianship.lookups_of(command.caller, command.beneficiary))
 
 
 def needs_of_entry(command: AcceptOffer | LeaveWaitingList, state: State) -> Needs:
@@ -46,6 +46,7 @@ def needs_of_entry(command: AcceptOffer | LeaveWaitingList, state: State) -> Nee
 def join(command: JoinWaitingList, state: State, decision: Decision) -> None:
     """Once per person, office and service: asked again for the same window, the entry is the one they have."""
     policy, at, beneficiary = decision.policy, command.at, command.beneficiary
+    guardianship.guardian_asking(command.caller, beneficiary, state, at)
     office, service = eligibility.office_and_service(state, command.office, command.service, at)
     assert office.registered is not None
     channels.refuse_unless_offered(policy, command.office, command.service, command.channel, at)
@@ -111,6 +112,7 @@ def accept(command: AcceptOffer, state: State, decision: Decision) -> None:
         reference_key=state.reference_key,
         reachable=joined.reachable,
         section=joined.section,
+        booker=guardianship.booker(command.caller, booking.person, state),
         from_waiting_list=True,
     )
     decision.record(first, booked, person=booking.person, booking=booking.booking)
@@ -143,7 +145,7 @@ def _joined_already(command: JoinWaitingList, who: Person) -> str | None:
 
 def _entry(command: AcceptOffer | LeaveWaitingList, state: State) -> Booking:
     booking = state.bookings[command.entry]
-    if booking.joined is None or not may_act_on(command.caller, booking, state):
+    if booking.joined is None or not may_act_on(command.caller, booking, state, command.at):
         raise NotFound
     if command.at < booking.last_at:
         raise InvalidRequest("at", f"is earlier than the entry's last fact, {wall(booking.last_at)}")

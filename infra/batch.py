@@ -11,7 +11,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from domain.commands import Beneficiary, Command
-from domain.decision import Note, Sealing
+from domain.decision import Note, Renumbering, Sealing
 from domain.decisions import STEP_BY_STEP, decide, events_of, needs_of, settle
 from domain.errors import Refused
 from domain.events import Fact
@@ -21,7 +21,7 @@ from infra.receipts import Outcome, accepted, again, recall, refused
 from infra.settings import Desk as Limits
 from infra.strangers import Strangers
 from infra.turn import Asked, Turn
-from infra.vault import Erased, Vault
+from infra.vault import Erased, Vault, VaultError
 
 #: A process that is this far behind the log starts with empty caches instead of folding what it missed.
 TAIL_EVENTS_MAX = 5_000
@@ -140,6 +140,7 @@ class Batch:
         portion, portion_size = Portion(), max(PORTION_COMMANDS_MIN, -(-len(commands) // PORTIONS))
         told: list[Sealing] = []
         notes: list[Note] = []
+        renumberings: list[Renumbering] = []
         fresh: dict[bytes, tuple[Outcome, Receipt]] = {}
         receipts: list[Receipt] = []
         for index, command in enumerate(commands):
@@ -167,15 +168,18 @@ class Batch:
                 for sealing in decision.sealings:
                     (portion.met if sealing.is_new else told).append(sealing)
                 notes += decision.notes
+                renumberings += decision.renumberings
             portion.outcomes.append(outcome)
             fresh[command_id] = outcome, receipt
             receipts.append(receipt)
+            if renumberings:
+                break  # whose the two numbers are now, the next batch reads in the vault
             if len(portion.outcomes) >= portion_size:
                 self._write(turn, portion)
                 portion = Portion()
 
         self._write(turn, portion)
-        self._seal_more(turn, told, notes)
+        self._seal_more(turn, told, notes, renumberings)
         state.forget_strangers()
         state.position = turn.head
         return receipts
@@ -206,12 +210,15 @@ class Batch:
 
     # -- sealing ------------------------------------------------------------------------------------------------------
 
-    def _seal_more(self, turn: Turn, told: Sequence[Sealing], notes: Sequence[Note]) -> None:
+    def _seal_more(
+        self, turn: Turn, told: Sequence[Sealing], notes: Sequence[Note], renumberings: Sequence[Renumbering]
+    ) -> None:
         """Under the keys of rows that are there by now."""
-        if not told and not notes:
+        if not told and not notes and not renumberings:
             return
         vault = self._vault
-        keys = turn.wrapped_keys({s.person for s in told} | {note.person for note in notes})
+        persons = {s.person for s in told} | {note.person for note in notes} | {r.person for r in renumberings}
+        keys = turn.wrapped_keys(persons)
         contacts = [
             vault.reseal(s.person, kek_id, wrapped_key, **_contact(s.beneficiary))
             for s in told
@@ -219,8 +226,13 @@ class Batch:
             for kek_id, wrapped_key in [keys[s.person]]
         ]
         turn.seal_contacts([contact for contact in contacts if not isinstance(contact, Erased)])
-        sealed = [(n, vault.seal_note(n.person, *keys[n.person], n.booking, n.text)) for n in notes if n.person in keys]
-        turn.seal_notes([(n.person, n.booking, words) for n, words in sealed if not isinstance(words, Erased)])
+        sealed = [(n, vault.seal_note(n.person, *keys[n.person], n.about, n.text)) for n in notes if n.person in keys]
+        turn.seal_notes([(n.person, n.about, words) for n, words in sealed if not isinstance(words, Erased)])
+        for r in renumberings:
+            number = vault.renumber(r.person, *keys[r.person], r.beneficiary.number)
+            if isinstance(number, Erased):
+                raise VaultError(f"the key of person {r.person} is gone: no number can be sealed under it")
+            turn.seal_number(number)
 
 
 class _Contact(TypedDict):

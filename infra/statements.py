@@ -55,6 +55,11 @@ SEAL_CONTACT: Final = Statement(
                language = COALESCE($4, language) WHERE person = $1""",
     (TEXT, BYTEA, BYTEA, BYTEA),
 )
+SEAL_NUMBER: Final = Statement(
+    b"seal_number",
+    b"UPDATE vault.person SET lookup = $2, number = $3 WHERE person = $1",
+    (TEXT, BYTEA, BYTEA),
+)
 SEAL_NOTE: Final = Statement(
     b"seal_note",
     b"""INSERT INTO vault.note (person, booking, sealed) VALUES ($1, $2, $3)
@@ -74,5 +79,6 @@ ALL: Final = (
     KEEP_OUTCOMES,
     SEAL_PEOPLE,
     SEAL_CONTACT,
+    SEAL_NUMBER,
     SEAL_NOTE,
 )

@@ -30,7 +30,7 @@ from infra.packing import (
 from infra.pipeline import Pipeline, prepare
 from infra.receipts import Outcome
 from infra.stored_facts import COLUMNS, StoredFact, fact_of
-from infra.vault import ContactUpdate, SealedPerson
+from infra.vault import ContactUpdate, NumberUpdate, SealedPerson
 
 
 class Asked(NamedTuple):
@@ -135,7 +135,7 @@ class Turn:
         return dict(self._read(query, (list(lookups),)))
 
     def wrapped_keys(self, persons: Collection[str]) -> dict[str, tuple[str, bytes]]:
-        """Person id → (id of the key-encryption key, wrapped data key). None yet for a person of this batch."""
+        """Person id → (id of the key-encryption key, wrapped data key), of rows written by now."""
         query = "SELECT person, kek_id, wrapped_key FROM vault.person WHERE person = ANY(%b)"
         return {row[0]: (row[1], row[2]) for row in self._read(query, (list(persons),))}
 
@@ -219,10 +219,14 @@ class Turn:
             told = contact.name, contact.mobile, contact.language
             self._pipeline.send(statements.SEAL_CONTACT, contact.person.encode(), *told)
 
+    def seal_number(self, update: NumberUpdate) -> None:
+        """After everything else the batch tells the vault about persons."""
+        self._pipeline.send(statements.SEAL_NUMBER, update.person.encode(), update.lookup, update.number)
+
     def seal_notes(self, notes: Sequence[tuple[str, str, bytes]]) -> None:
-        """(person, booking, sealed words)."""
-        for person, booking, sealed in notes:
-            self._pipeline.send(statements.SEAL_NOTE, person.encode(), booking.encode(), sealed)
+        """(person, what they are about, sealed words)."""
+        for person, about, sealed in notes:
+            self._pipeline.send(statements.SEAL_NOTE, person.encode(), about.encode(), sealed)
 
     def push(self) -> None:
         """PostgreSQL may begin with what was written so far."""

@@ -56,6 +56,14 @@ class ContactUpdate(NamedTuple):
     language: bytes | None
 
 
+class NumberUpdate(NamedTuple):
+    """A new number for an existing row."""
+
+    person: str
+    lookup: bytes
+    number: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class PersonData:
     number: str = field(repr=False)
@@ -126,12 +134,25 @@ class Vault:
             _seal_text(box, nonces[2], language, person, "language"),
         )
 
-    def seal_note(self, person: str, kek_id: str, wrapped_key: bytes, booking: str, text: str) -> bytes | Erased:
-        """Free words about a booking (`vault.note.sealed`), under the data key of the person they are about."""
+    def renumber(self, person: str, kek_id: str, wrapped_key: bytes, number: str) -> NumberUpdate | Erased:
+        """Another number for a known person, under the data key of their row."""
         box = self._data_key(person, kek_id, wrapped_key)
         if isinstance(box, Erased):
             return box
-        return _seal(box, os.urandom(_NONCE_BYTES), text.encode(), _context(person, f"note {booking}"))
+        sealed = _seal(box, os.urandom(_NONCE_BYTES), number.encode(), _context(person, "number"))
+        return NumberUpdate(person, self.lookup(number), sealed)
+
+    def seal_note(self, person: str, kek_id: str, wrapped_key: bytes, about: str, text: str) -> bytes | Erased:
+        """Free words about a booking or a fact (`vault.note.sealed`), under the data key of the person."""
+        box = self._data_key(person, kek_id, wrapped_key)
+        if isinstance(box, Erased):
+            return box
+        return _seal(box, os.urandom(_NONCE_BYTES), text.encode(), _context(person, f"note {about}"))
+
+    def open_note(self, person: str, kek_id: str, wrapped_key: bytes, about: str, sealed: bytes) -> str | Erased:
+        """The words; VaultError if they were altered, or belong to another person or to something else."""
+        box = self._data_key(person, kek_id, wrapped_key)
+        return box if isinstance(box, Erased) else _open_sealed(box, sealed, person, f"note {about}")
 
     def open(self, row: SealedPerson) -> PersonData | Erased:
         """What the row holds; VaultError if any of it was altered or belongs elsewhere, the lookup included."""

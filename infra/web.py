@@ -13,9 +13,12 @@ from api.app import create_app
 from api.edge import App
 from api.services import Limits, Services, Unauthenticated
 from domain.commands import Caller
+from domain.ports import PersonFile
 from infra.bootstrap import VIEWS, Instance, reference_hash
 from infra.catalogue import sectors
+from infra.person_file import open_person_file
 from infra.tokens import InvalidToken, TokenReader
+from infra.vault import Vault
 from projections.lane import followed
 from projections.log import head
 from projections.projection import position_of
@@ -52,6 +55,7 @@ def open_services(instance: Instance) -> Iterator[Services]:
             fingerprint=instance.keys.fingerprint,
             lookup=instance.keys.number_lookup,
             person_of=lambda lookup: _one(pool, "SELECT person FROM vault.person WHERE lookup = %s", lookup),
+            person_file=lambda person, who, why: _person_file(instance.vault, pool, person, who, why),
             booking_id=instance.booking_id,
             reference_of=instance.reference_of,
             reference_hash=reference_hash,
@@ -82,6 +86,11 @@ def _caller_of(tokens: TokenReader, token: str) -> Caller:
         region=claims.region,
         lookup=claims.number_lookup,
     )
+
+
+def _person_file(vault: Vault, pool: "ConnectionPool[Any]", person: str, who: str, why: str) -> PersonFile | None:
+    with pool.connection() as connection:
+        return open_person_file(vault, connection, person, who, why)
 
 
 def _one(pool: "ConnectionPool[Any]", query: str, asked: object) -> str | None:

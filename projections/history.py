@@ -1,6 +1,6 @@
 """What happened, fact by fact, straight from the log: of one booking, one stream, one person."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -46,6 +46,14 @@ def of_person(
     connection: Connection[TupleRow], person: str, *, after: int = 0, upto: int = POSITION_MAX, limit: int = 1000
 ) -> Sequence[Told]:
     return _told(connection, "person", person, after=after, upto=upto, limit=limit)
+
+
+def all_of_person(connection: Connection[TupleRow], person: str, *, upto: int) -> Iterator[Told]:
+    """However many there are, a page at a time."""
+    after = 0
+    while page := of_person(connection, person, after=after, upto=upto):
+        yield from page
+        after = page[-1].position
 
 
 def _told(

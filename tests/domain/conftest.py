@@ -27,6 +27,7 @@ class Story:
         self._keys = count(1)
         self._ids = count(1)
         self.log: list[Fact] = []
+        self.vault: dict[bytes, str] = {}  # number's look-up → person id
         self.state = self._empty(calendar or Calendar([]))
 
     def _empty(self, calendar: Calendar) -> State:
@@ -67,7 +68,7 @@ class Story:
     def decide(self, command: Command) -> Decision:
         while True:
             while lacking := self.state.lacking(needs_of(command, self.state)):
-                self.state.introduce(lacking.lookups, {})
+                self.state.introduce(lacking.lookups, self.vault)
                 self.state.load(lacking, self.log)
             due = settle(command, needs_of(command, self.state), self.state)
             if not due:
@@ -75,6 +76,11 @@ class Story:
             self.log += due
         decision = decide(command, self.state)
         self.log += decision.facts
+        self.vault |= {sealing.beneficiary.lookup: sealing.person for sealing in decision.sealings if sealing.is_new}
+        for renumbering in decision.renumberings:
+            self.vault = {lookup: person for lookup, person in self.vault.items() if person != renumbering.person}
+            self.vault[renumbering.beneficiary.lookup] = renumbering.person
+        self.state.forget_strangers()
         return decision
 
     def book(

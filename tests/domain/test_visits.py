@@ -206,7 +206,7 @@ def test_a_correction_stands_beside_what_it_corrects_and_its_words_go_to_the_vau
 
     (fact,) = decision.facts
     assert (fact.event.outcome, fact.event.corrected, fact.event.outcome_at) == ("served", "no_show", eight + QUARTER)
-    assert [(note.booking, note.text) for note in decision.notes] == [(booking, "wrong line")]
+    assert [(note.about, note.text) for note in decision.notes] == [(booking, "wrong line")]
     assert "wrong line" not in repr(fact)
     assert story.state.bookings[booking].status == "served"
     assert story.state.persons[fact.person].no_shows == {}

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.keys import KeyFiles, Keys, SecretKey
-from infra.vault import ContactUpdate, Erased, PersonData, SealedPerson, Vault, VaultError
+from infra.vault import ContactUpdate, Erased, NumberUpdate, PersonData, SealedPerson, Vault, VaultError
 
 NUMBER, NAME, MOBILE = "1010101010", "محمد بن عبدالله", "+966500000001"
 SEALED_COLUMNS = ("wrapped_key", "number", "name", "mobile", "language")
@@ -210,6 +210,37 @@ def test_a_note_hides_its_words_and_goes_with_the_key(vault):
     assert notes[0] != notes[1]
     assert all(isinstance(note, bytes) and NAME.encode() not in note for note in notes)
     assert vault.seal_note(row.person, "0badc0de", row.wrapped_key, "b1", NAME) == Erased("p1", "no-key")
+
+
+def test_a_note_opens_as_sealed_for_its_person_and_its_subject_only(vault):
+    row, other = sealed(vault), sealed(vault, "p2", "2020202020")
+    note = vault.seal_note(row.person, row.kek_id, row.wrapped_key, "b1", NAME)
+
+    assert vault.open_note(row.person, row.kek_id, row.wrapped_key, "b1", note) == NAME
+    assert vault.open_note(row.person, "0badc0de", row.wrapped_key, "b1", note) == Erased("p1", "no-key")
+    for person, key, about, words in (
+        (row.person, row.wrapped_key, "b2", note),
+        (other.person, other.wrapped_key, "b1", note),
+        (row.person, row.wrapped_key, "b1", note[:-1] + bytes([note[-1] ^ 1])),
+        (row.person, row.wrapped_key, "b1", row.name),
+    ):
+        with pytest.raises(VaultError):
+            vault.open_note(person, row.kek_id, key, about, words)
+
+
+def test_another_number_opens_under_the_same_data_key(vault):
+    row = sealed(vault)
+
+    update = vault.renumber(row.person, row.kek_id, row.wrapped_key, "2020202020")
+
+    assert isinstance(update, NumberUpdate)
+    renumbered = row._replace(lookup=update.lookup, number=update.number)
+    assert vault.open(renumbered) == PersonData("2020202020", NAME, MOBILE, "ar")
+    assert update.lookup == vault.lookup("2020202020")
+    for half in (row._replace(lookup=update.lookup), row._replace(number=update.number)):
+        with pytest.raises(VaultError):
+            vault.open(half)
+    assert vault.renumber(row.person, "0badc0de", row.wrapped_key, NUMBER) == Erased("p1", "no-key")
 
 
 def test_personal_data_is_not_shown_when_printed(vault):
