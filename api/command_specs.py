@@ -1,6 +1,6 @@
 """What a command endpoint is made of: the table in api/commands.py feeds both doors, the bulk and the OpenAPI."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -15,6 +15,8 @@ from domain.ports import Receipt
 
 #: How a path names a booking, or what may become one: it has the same id.
 NAMES_OF_BOOKING: Final = ("reference", "hold", "entry")
+#: What a path under /v1 is about, where that is no booking.
+_TAGS: Final = {"offices": "offices", "closures": "offices", "openings": "offices", "measurements": "measurements"}
 
 
 class Asked(NamedTuple):
@@ -29,6 +31,7 @@ class Asked(NamedTuple):
     body: Any  # an instance of the spec's body
     booking: str = ""  # id of the booking the path names
     office: str = ""  # the office the path names
+    measurement: str = ""  # likewise
 
     def stamp(self) -> dict[str, Any]:
         return {
@@ -52,13 +55,14 @@ def no_offices(_body: object, _office: str) -> Iterable[str]:
 class Spec:
     name: str
     summary: str
-    path: str  # a template: {reference} names a booking, {office} an office
+    path: str  # a template: {reference} names a booking, {office} an office, {measurement} a measurement
     body: type[Body]
     body_is_optional: bool = False
     build: Callable[[Asked], Sequence[Command]]  # the first carries the command id; more only after it was accepted
     build_reads: bool = False  # the database, so not in the event loop
     combine: Callable[[Sequence[Receipt]], Receipt] = the_only
     offices: Callable[[Any, str], Iterable[str]] = no_offices  # body, office of the path → those the request is about
+    tell: Callable[[Services, Receipt], Awaitable[dict[str, Any]]] | None = None  # instead of what the desk said
     creates: bool = False
     answer: type[BaseModel]  # for the OpenAPI description only
     refusals: Sequence[str] = ()
@@ -70,7 +74,6 @@ class Spec:
     status: int = field(init=False)
 
     def __post_init__(self) -> None:
-        is_of_customers = self.path.startswith("/v1/bookings")
-        object.__setattr__(self, "tag", "bookings" if is_of_customers else "offices")
+        object.__setattr__(self, "tag", _TAGS.get(self.path.split("/")[2] if "/" in self.path else "", "bookings"))
         object.__setattr__(self, "row", row_of(self.method, self.path))
         object.__setattr__(self, "status", 201 if self.creates else 200)

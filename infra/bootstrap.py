@@ -30,6 +30,7 @@ from infra.vault import Vault
 from projections.availability import Availability
 from projections.bookings import Bookings
 from projections.catalogue import Catalogue
+from projections.measurement import MeasurementInputs
 from projections.milestones import Milestones
 from projections.projection import Projection
 from projections.queue import Queue
@@ -150,7 +151,16 @@ def open_instance(settings: Settings, dsn: str) -> Iterator[Instance]:
 
 def views_of(reference_hash_of: Callable[[str], bytes]) -> tuple[Projection, ...]:
     """Every view there is: a new one is its file and a place here."""
-    return Availability(), Bookings(reference_hash_of), Catalogue(), Milestones(), Queue(), Totals(), Waiting()
+    return (
+        Availability(),
+        Bookings(reference_hash_of),
+        Catalogue(),
+        MeasurementInputs(),
+        Milestones(),
+        Queue(),
+        Totals(),
+        Waiting(),
+    )
 
 
 VIEWS = tuple(view.name for view in views_of(reference_hash_of=str.encode))
