@@ -12,11 +12,12 @@ from domain.measurement import decimal, index
 from projections import history
 from projections.measurement import MeasurementInputs
 from projections.rebuild import rebuild
-from tests.api.client import ADVANCE, MONDAY, new_key, start_after
+from tests.api.client import ADVANCE, MONDAY, new_key, new_number, start_after
 
 DAY = timedelta(days=1)
-PERIOD = {"period_from": "2011-01-01", "period_to": "2011-01-05"}
-AFTER = MONDAY + 10 * DAY
+MINUTE = timedelta(minutes=1)
+PERIOD = {"period_from": "2011-01-01", "period_to": "2011-01-16"}
+AFTER = MONDAY + 20 * DAY
 
 #: Every indicator on target, but for two of the first perspective.
 GIVEN = {
@@ -158,7 +159,7 @@ def test_a_figure_halfway_between_two_is_shown_as_the_upper_one(api, a1, overall
         ({"indicators": {"A1": "1"}}, "source"),
         ({"indicators": {"A1": "1"}, "source": "  "}, "source"),
         ({"period_to": "2010-12-31"}, "period_to"),
-        ({"period_from": "2011-01-14", "period_to": "2011-01-20"}, "period_from"),
+        ({"period_from": "2011-01-24", "period_to": "2011-01-30"}, "period_from"),
         ({"period_from": "2011-02-30"}, "period_from"),
         ({"period": "2011"}, "period"),
     ],
@@ -197,21 +198,48 @@ def test_a_period_may_begin_on_the_day_it_is_measured_and_no_later(api):
 
 @pytest.fixture
 def counted(open_api):
-    """An instance of its own with two offices, one of them live, and a few bookings; measured as nothing is given."""
+    """An instance of its own with two offices, one of them live, and a day of visits; measured as nothing is given."""
     api = open_api()
     live = api.given_an_office(counters=2)
     api.given_an_office(live_from=None, days=None)
+    for day, at in (("2011-01-15", ADVANCE), ("2011-01-16", ADVANCE + 2 * DAY)):  # 14 days ahead, and 13
+        api.post(f"/v1/offices/{live}/publications", {"from": day, "to": day}, at=at)
     mobile = {"mobile": "0500000001"}
-    booked = [
-        api.given_a_booking(live, start=start_after(n), channel=channel, told=told)
-        for n, (channel, told) in enumerate([("portal", mobile), ("sms", None), ("kiosk", None), ("counter", mobile)])
+    asked = [
+        ("portal", mobile),
+        ("sms", None),
+        ("kiosk", None),
+        ("counter", mobile),
+        ("portal", None),
+        ("portal", None),
     ]
-    api.post(f"/v1/bookings/{booked[0]['reference']}/cancel", {}, at=MONDAY - DAY)  # exactly 24 h: in time
-    api.post(f"/v1/bookings/{booked[1]['reference']}/cancel", {}, at=MONDAY - DAY / 2)
-    outcomes = [("served", MONDAY + DAY / 24), ("no_show", MONDAY + DAY / 24)]
-    for each, (outcome, at) in zip(booked[2:], outcomes, strict=True):
-        line = {"command": "outcome", "key": new_key(), "booking": each["booking"], "outcome": outcome}
-        assert api.line(line, at=at)["status"] == 200
+    booked = [
+        api.given_a_booking(live, start=start_after(n), channel=channel, told=told)["booking"]
+        for n, (channel, told) in enumerate(asked)
+    ]
+
+    def act(path, body=None, *, at):
+        response = api.post(f"/v1/{path}", body, at=at)
+        assert response.status_code in (200, 201), response.text
+        return response.json()
+
+    act(f"bookings/{booked[0]}/cancel", {}, at=MONDAY - DAY)  # exactly 24 h: in time
+    act(f"bookings/{booked[1]}/cancel", {}, at=MONDAY - DAY / 2)
+    act(f"bookings/{booked[2]}/check-in", at=start_after(2) - 5 * MINUTE)
+    act(f"offices/{live}/queue/next", at=start_after(2) + 10 * MINUTE)
+    act(f"bookings/{booked[2]}/outcome", {"outcome": "served"}, at=start_after(2) + 20 * MINUTE)
+    act(f"bookings/{booked[3]}/check-in", at=start_after(3))
+    act(f"offices/{live}/queue/next", at=start_after(3) + 30 * MINUTE)
+    act(f"bookings/{booked[4]}/outcome", {"outcome": "no_show"}, at=start_after(4) + 15 * MINUTE)
+    act(f"bookings/{booked[5]}/outcome", {"outcome": "no_show"}, at=start_after(5) + 15 * MINUTE)
+    came = {"outcome": "served", "reason": "came to the other counter"}
+    act(f"bookings/{booked[4]}/outcome/correction", came, at=start_after(8))
+    walk_in = {"office": live, "service": "SV-CA-02", "beneficiary": {"number": new_number()}}
+    walked_in = act("walk-ins", walk_in, at=start_after(8))
+    act(f"offices/{live}/queue/next", at=start_after(8) + 1.5 * MINUTE)
+    act(f"bookings/{walked_in['booking']}/outcome", {"outcome": "served"}, at=start_after(9))
+    late = MONDAY + 2 * DAY  # Tuesday is a working day
+    act(f"bookings/{booked[3]}/outcome", {"outcome": "not_completed"}, at=late)
     return api
 
 
@@ -232,22 +260,29 @@ def test_values_are_counted_from_the_log(counted):
     assert values(made) == {
         "A1": (1, 2),
         "A2": (11, 11),
-        "A3": (0, 2),
-        "C1": (2, 4),
-        "C3": (2, 2),
-        "D1": (3, 4),
+        "A3": (1, 4),
+        "C1": (2, 6),
+        "C3": (4, 5),
+        "D1": (5, 7),
         "D2": (2, 1),
-        "D3": (1, 2),
-        "D4": (1, 4),
-        "D5": (1, 96),
+        "D3": (1, 5),
+        "D4": (1, 6),
+        "D5": (3, 192),
+        "D6": (10, 1),
     }
-    assert (made["status"], made["missing"]) == ("incomplete", ["B1", "B2", "B3", "C2", "D6"])
+    assert (made["status"], made["missing"]) == ("incomplete", ["B1", "B2", "B3", "C2"])
     assert (made["overall_index"], made["shown"], made["published"]) == (None, None, [])
     assert {name: each["score"] for name, each in made["perspectives"].items()} == {
         "A": "0.55",
         "B": None,
         "C": None,
-        "D": None,
+        "D": decimal(
+            Fraction(25, 95) * Fraction(5, 7)  # D1
+            + Fraction("0.15")
+            + Fraction("0.2") * Fraction(30 - 20, 25)  # D3
+            + Fraction("0.1") * (Fraction("0.2") - Fraction(1, 6)) / Fraction("0.18")  # D4; D5 is below its floor
+            + Fraction("0.15")
+        ),
     }
     assert made["perspectives"]["C"]["indicators"]["C1"]["source"] == "log"
     assert made["perspectives"]["C"]["indicators"]["C2"] | {"name_ar": ""} == {
@@ -266,7 +301,7 @@ def test_values_are_counted_from_the_log(counted):
 
 
 def test_what_is_given_stands_in_the_place_of_what_is_counted_and_of_what_is_missing(counted):
-    given = {name: GIVEN[name] for name in ("B1", "B2", "B3", "C2", "D6", "D3")}
+    given = {name: GIVEN[name] for name in ("B1", "B2", "B3", "C2", "D3")}
 
     made = measured(counted, given).json()
 
@@ -275,7 +310,7 @@ def test_what_is_given_stands_in_the_place_of_what_is_counted_and_of_what_is_mis
     }
     assert made["status"] == "complete"
     assert (indicators["D3"]["value"], indicators["D3"]["source"]) == ("0.05", "Qiyas")
-    assert (indicators["D4"]["value"], indicators["D4"]["source"]) == ("0.25", "log")
+    assert (indicators["D2"]["value"], indicators["D2"]["source"]) == ("2", "log")
 
 
 def test_a_period_before_everything_has_no_bookings_to_measure(counted):
@@ -285,7 +320,7 @@ def test_a_period_before_everything_has_no_bookings_to_measure(counted):
 
 
 def test_the_same_question_gives_the_same_digits(counted):
-    given = {name: GIVEN[name] for name in ("B1", "B2", "B3", "C2", "D6")}
+    given = {name: GIVEN[name] for name in ("B1", "B2", "B3", "C2")}
 
     first, second = (measured(counted, given).json() for _ in range(2))
 
@@ -297,7 +332,7 @@ def test_the_same_question_gives_the_same_digits(counted):
 
 
 def test_a_rebuilt_view_gives_the_same_digits_and_the_log_alone_gives_the_index(counted):
-    given = {name: GIVEN[name] for name in ("B1", "B2", "B3", "C2", "D6")}
+    given = {name: GIVEN[name] for name in ("B1", "B2", "B3", "C2")}
     first = measured(counted, given).json()
 
     (rebuilt,) = rebuild(counted.settings.storage.database_url, [MeasurementInputs()], compare=True)
