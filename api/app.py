@@ -23,6 +23,7 @@ from api import (
     exchange,
     feed,
     health,
+    measurements,
     persons,
     policies,
     problem_pages,
@@ -40,6 +41,7 @@ from api.command_specs import Spec
 from api.commands import COMMANDS
 from api.door import Door
 from api.edge import Edge
+from api.measurement_commands import MEASUREMENT_COMMANDS
 from api.metrics import Metrics
 from api.openapi import bulk_extra, command_extra, describe, problem_responses
 from api.person_commands import PERSON_COMMANDS
@@ -56,7 +58,14 @@ from domain.ports import OutcomeUnknown, Overloaded
 
 API_VERSION: Final = "1"
 #: Where a module of commands is added.
-EVERY_COMMAND: Final = (*COMMANDS, *CLAIM_COMMANDS, *VISIT_COMMANDS, *POLICY_COMMANDS, *PERSON_COMMANDS)
+EVERY_COMMAND: Final = (
+    *COMMANDS,
+    *CLAIM_COMMANDS,
+    *VISIT_COMMANDS,
+    *POLICY_COMMANDS,
+    *PERSON_COMMANDS,
+    *MEASUREMENT_COMMANDS,
+)
 #: Where a module of reading endpoints is added.
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     bookings.router,
@@ -68,6 +77,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     queue.router,
     statistics.router,
     stream.router,
+    measurements.router,
     audit.router,
     feed.router,
     health.router,

@@ -1,6 +1,6 @@
 """What a command endpoint is made of: the table in api/commands.py feeds both doors, the bulk and the OpenAPI."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -15,6 +15,8 @@ from domain.ports import Receipt
 
 #: How a path names a booking, or what may become one: it has the same id.
 NAMES_OF_BOOKING: Final = ("reference", "hold", "entry")
+#: What a path under /v1 is about, where that is no booking.
+_TAGS: Final = {"offices": "offices", "closures": "offices", "openings": "offices", "measurements": "measurements"}
 
 
 class Asked(NamedTuple):
@@ -29,6 +31,7 @@ class Asked(NamedTuple):
     body: Any  # an instance of the spec's body
     booking: str = ""  # id of the booking the path names
     office: str = ""  # the office the path names
+    measurement: str = ""  # likewise
 
     def stamp(self) -> dict[str, Any]:
         return {
@@ -49,20 +52,23 @@ def no_offices(_body: object, _office: str) -> Iterable[str]:
 
 
 #: Where the OpenAPI description lists a command, by the first word of its path; the rest is about offices.
-_TAGS: Final = {"persons": "persons"} | dict.fromkeys(("bookings", "holds", "waiting-list", "walk-ins"), "bookings")
+_TAGS: Final = {"persons": "persons", "measurements": "measurements"} | dict.fromkeys(
+    ("bookings", "holds", "waiting-list", "walk-ins"), "bookings"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Spec:
     name: str
     summary: str
-    path: str  # a template: {reference} names a booking, {office} an office
+    path: str  # a template: {reference} names a booking, {office} an office, {measurement} a measurement
     body: type[Body]
     body_is_optional: bool = False
     build: Callable[[Asked], Sequence[Command]]  # the first carries the command id; more only after it was accepted
     build_reads: bool = False  # the database, so not in the event loop
     combine: Callable[[Sequence[Receipt]], Receipt] = the_only
     offices: Callable[[Any, str], Iterable[str]] = no_offices  # body, office of the path → those the request is about
+    tell: Callable[[Services, Receipt], Awaitable[dict[str, Any]]] | None = None  # instead of what the desk said
     creates: bool = False
     answer: type[BaseModel]  # for the OpenAPI description only
     refusals: Sequence[str] = ()

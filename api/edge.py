@@ -47,6 +47,10 @@ class Edge:
         self._unlogged = 0
         self._ids = map(f"{secrets.token_hex(4)}-{{:x}}".format, itertools.count(1))
 
+    @property
+    def metrics(self) -> Metrics:
+        return self._metrics
+
     async def __call__(self, scope: Scope, receive: bodies.Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._inner(scope, receive, send)

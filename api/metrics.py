@@ -10,6 +10,11 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 #: Upper bounds of the latency histogram, in seconds.
 BOUNDS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+#: A confirmation is prompt within this time (indicator B2 of the national measurement).
+PROMPT_S: Final = 2.0
+#: Where a booking is confirmed to whoever waits for it. The lines of a bulk are nobody's waiting.
+_CONFIRMING: Final = ("/v1/bookings", "/v1/bookings/group", "/v1/waiting-list/{entry}/accept")
+_CREATED: Final = 201
 _LABELS: Final = (*(f"{bound:g}" for bound in BOUNDS_S), "+Inf")
 
 
@@ -30,6 +35,7 @@ class Metrics(Collector):
         self._requests: dict[tuple[str, str, int], int] = {}
         self._problems: dict[str, int] = {}
         self._latencies: dict[str, _Latency] = {}
+        self._late: dict[tuple[str, str, int], int] = {}  # as `_requests`, those beyond PROMPT_S
         self.registry = CollectorRegistry(auto_describe=False)
         self.registry.register(self)
 
@@ -38,11 +44,22 @@ class Metrics(Collector):
         self._requests[key] = self._requests.get(key, 0) + 1
         if problem:
             self._problems[problem] = self._problems.get(problem, 0) + 1
+        if seconds > PROMPT_S:
+            self._late[key] = self._late.get(key, 0) + 1
         latency = self._latencies.get(route)
         if latency is None:
             latency = self._latencies[route] = _Latency()
         latency.counts[bisect_left(BOUNDS_S, seconds)] += 1
         latency.total_s += seconds
+
+    def confirmations(self) -> tuple[int, int]:
+        """Bookings confirmed by calls so far, and how many of them within PROMPT_S from request to answer."""
+        confirmed = late = 0
+        for route in _CONFIRMING:
+            key = "POST", route, _CREATED
+            confirmed += self._requests.get(key, 0)
+            late += self._late.get(key, 0)
+        return confirmed, confirmed - late
 
     def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily]:
         requests = CounterMetricFamily("mawid_http_requests", "Requests answered", labels=["method", "route", "status"])

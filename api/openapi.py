@@ -40,7 +40,24 @@ Somebody else's booking is answered exactly as one that does not exist.
 **Problems** are `application/problem+json` (RFC 9457); `type` resolves to a page in Arabic and English.
 """
 BOOKING_NAMED: Final = "The booking's `reference`, in any spelling, or its `booking` id"
-_TAGS: Final = ("bookings", "persons", "offices", "bulk", "catalogue", "statistics", "audit", "instance")
+_TAGS: Final = (
+    "bookings",
+    "persons",
+    "offices",
+    "bulk",
+    "catalogue",
+    "statistics",
+    "measurements",
+    "audit",
+    "instance",
+)
+_NAMED_IN_PATHS: Final = {
+    "reference": BOOKING_NAMED,
+    "hold": "The hold's id",
+    "entry": "The entry's id",
+    "office": "The office's id",
+    "measurement": "The measurement's id",
+}
 _PROBLEM: Final = {"$ref": "#/components/schemas/ProblemAnswer"}
 _GENERAL: Final = ("invalid-request", "too-many-requests", "overloaded", "internal-error")
 _OF_COMMANDS: Final = (
@@ -68,12 +85,7 @@ def command_extra(spec: Spec) -> dict[str, Any]:
     """What FastAPI cannot know of a route that reads its own bytes."""
     named = [
         _parameter("path", name, text, required=True)
-        for name, text in (
-            ("reference", BOOKING_NAMED),
-            ("hold", "The hold's id"),
-            ("entry", "The entry's id"),
-            ("office", "The office's id"),
-        )
+        for name, text in _NAMED_IN_PATHS.items()
         if f"{{{name}}}" in spec.path
     ]
     body = {"schema": {"$ref": f"#/components/schemas/{spec.body.__name__}"}}

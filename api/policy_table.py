@@ -93,6 +93,10 @@ TABLE: Final[dict[tuple[str, str], Row]] = {
     # figures and facts
     ("GET", "/v1/statistics/totals"): _FIGURES,
     ("GET", "/v1/statistics/stream"): _FIGURES,
+    ("POST", "/v1/measurements"): _FIGURES,
+    ("GET", "/v1/measurements"): _FIGURES,
+    ("GET", "/v1/measurements/{measurement}"): _FIGURES,
+    ("POST", "/v1/measurements/{measurement}/correction"): _FIGURES,
     ("GET", "/v1/audit/events"): _FACTS,
     ("GET", "/v1/feed"): _FACTS,
     ("GET", "/v1/feed/stream"): _FACTS,

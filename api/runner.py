@@ -3,10 +3,11 @@ they may, which key, what time; then the body, the command, the desk, and the an
 """
 
 import asyncio
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
+import psycopg
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
@@ -22,7 +23,7 @@ from api.services import Services
 from domain.booking import Booking
 from domain.commands import Caller, Command
 from domain.errors import ActiveBookingExists
-from domain.ports import Receipt
+from domain.ports import OutcomeUnknown, Receipt
 from projections import history
 
 _encode = msgspec.json.Encoder().encode
@@ -39,6 +40,7 @@ class Asking(NamedTuple):
     canonical: bytes  # of the body
     booking: str = ""  # as the request names it: an id, or a reference in any spelling
     office: str = ""
+    measurement: str = ""
 
 
 class Runner:
@@ -59,6 +61,8 @@ class Runner:
             talk.is_submitted = True
             receipt = await self.submit(spec, commands)
             outcome = await self.outcome(asking.caller, receipt)
+            if spec.tell is not None and receipt.refusal is None:
+                outcome = await self._told(spec.tell, receipt)
         except Exception as error:
             problem = problems.of_error(error)
             if problem is None:
@@ -90,7 +94,7 @@ class Runner:
             bodies.refuse_other_type(headers.get(b"content-type"), bodies.JSON)
         body, canonical = bodies.validated(spec.body, content)
         booking = next((named[name] for name in NAMES_OF_BOOKING if name in named), "")
-        return Asking(caller, key, at, body, canonical, booking, named.get("office", ""))
+        return Asking(caller, key, at, body, canonical, booking, named.get("office", ""), named.get("measurement", ""))
 
     async def prepare(self, spec: Spec, asking: Asking) -> Sequence[Command]:
         services, caller, key = self._services, asking.caller, asking.key
@@ -99,13 +103,24 @@ class Runner:
         if spec.row.scope is not Scope.ANY and (caller.office is not None or caller.region is not None):
             for office in spec.offices(asking.body, asking.office):
                 await self._refuse_other_office(caller, office)
-        booking, target = "", asking.office
+        booking, target = "", asking.office or asking.measurement
         if asking.booking:
             booking = await self._references.booking_named(asking.booking)
             target = canonical_form(asking.booking) or asking.booking
         fingerprint = idempotency.fingerprint(services.fingerprint, spec.path, target, asking.canonical)
         command_id = services.command_id(caller.subject, key)
-        asked = Asked(services, caller, asking.at, key, command_id, fingerprint, asking.body, booking, asking.office)
+        asked = Asked(
+            services,
+            caller,
+            asking.at,
+            key,
+            command_id,
+            fingerprint,
+            asking.body,
+            booking,
+            asking.office,
+            asking.measurement,
+        )
         return await run_in_threadpool(spec.build, asked) if spec.build_reads else spec.build(asked)
 
     async def _refuse_other_office(self, caller: Caller, office: str) -> None:
@@ -124,6 +139,15 @@ class Runner:
         if len(commands) == 1 or first.refusal is not None:
             return first
         return spec.combine([first, *await asyncio.gather(*[submit(command) for command in commands[1:]])])
+
+    async def _told(
+        self, tell: Callable[[Services, Receipt], Awaitable[dict[str, Any]]], receipt: Receipt
+    ) -> dict[str, Any]:
+        """The command is in the log: should reading it back fail, nobody may be told that nothing was written."""
+        try:
+            return await tell(self._services, receipt)
+        except psycopg.OperationalError as error:
+            raise OutcomeUnknown from error
 
     async def outcome(self, caller: Caller, receipt: Receipt) -> dict[str, Any] | Problem:
         """What is told of a receipt: the same members in the same order, however often it is asked for."""

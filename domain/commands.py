@@ -290,9 +290,10 @@ class AdoptPolicy(Command, kw_only=True):
 
 class RecordOperation(Command, kw_only=True):
     since: datetime  # the hour
-    minutes_watched: int
-    minutes_ready: int
-    minutes_fresh: int
+    process: str
+    minutes_watched: str  # such as 0-14,17-59
+    minutes_ready: str
+    minutes_fresh: str
     confirmations: int
     confirmations_prompt: int
 
@@ -305,6 +306,7 @@ class MakeMeasurement(Command, kw_only=True):
     values: dict[str, str]
     given: tuple[str, ...] = ()
     source: str | None = None
+    compared_with: str | None = None
 
 
 class CorrectMeasurement(Command, kw_only=True):

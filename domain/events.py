@@ -370,14 +370,15 @@ class PolicyAdopted(Event, kw_only=True):
 
 
 class HourOperated(Event, kw_only=True):
-    """How the service itself did in one hour: what indicators B1 to B3 are made of."""
+    """How one API process did in one hour: what indicators B1 to B3 are made of. Minutes such as `0-14,17-59`."""
 
     TOPIC = "HourOperated.v1"
-    since: datetime
-    minutes_watched: int
-    minutes_ready: int
-    minutes_fresh: int  # with projection lag of at most 5 s
-    confirmations: int
+    since: datetime  # the hour
+    process: str  # drawn by chance when it began
+    minutes_watched: str  # from their first second to their last
+    minutes_ready: str  # of those: it was ready throughout
+    minutes_fresh: str  # of those: no view was more than 5 s behind the log
+    confirmations: int  # bookings confirmed to whoever asked, one call at a time
     confirmations_prompt: int  # within 2 s
 
 
@@ -391,13 +392,14 @@ class MeasurementMade(Event, kw_only=True):
     given: tuple[str, ...] = ()  # those that came from outside
     source: str | None = None  # of those
     missing: tuple[str, ...] = ()
-    overall_index: str | None = None  # exact decimal; None: incomplete
+    overall_index: str | None = None  # decimal, as domain/measurement.py writes it; None: incomplete
+    compared_with: str | None = None  # the measurement that an improvement is told against
 
 
 class MeasurementCorrected(Event, kw_only=True):
     TOPIC = "MeasurementCorrected.v1"
     measurement: str
-    overall_index: str
+    overall_index: str  # published from here on; decimal
     source: str
 
 

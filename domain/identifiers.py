@@ -180,6 +180,7 @@ _REFERENCE_SPELLINGS = (
     | TO_ASCII_DIGITS
     | dict.fromkeys(map(ord, SPACES + DASHES + DIRECTION_MARKS))
 )
+_MEASUREMENT_ID = re.compile(f"[{CROCKFORD.lower()}]{{12}}")
 _BOOKING_ID = re.compile(f"[{CROCKFORD.lower()}]{{20}}")
 
 
@@ -209,6 +210,16 @@ def _booking_mac(key: bytes) -> blake2b:
 
 def is_booking_id(text: str) -> bool:
     return _BOOKING_ID.fullmatch(text) is not None
+
+
+def measurement_id(command_id: bytes) -> str:
+    """12 characters: the same command makes the same measurement. It is no secret."""
+    digest = blake2b(command_id, digest_size=8, person=b"measurement id").digest()
+    return _base32(int.from_bytes(digest, "big") >> 4, 12).lower()
+
+
+def is_measurement_id(text: str) -> bool:
+    return _MEASUREMENT_ID.fullmatch(text) is not None
 
 
 def person_id(entropy: bytes) -> str:

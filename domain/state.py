@@ -12,6 +12,7 @@ import msgspec
 
 from domain.booking import Booking, Person
 from domain.events import Event, Fact, PersonCorrected, PlaceHeld, SlotBooked, WaitingListJoined, WalkedIn
+from domain.measurement import Measurement
 from domain.office import Office, Service
 from domain.opening_hours import Calendar
 from domain.policies import POLICY_STREAM, Policies
@@ -19,7 +20,7 @@ from domain.policy import Policy
 from domain.slot import Slot
 from domain.waiting_list import WaitingList
 
-Stream = Slot | Office | Service | WaitingList | Policies
+Stream = Slot | Office | Service | WaitingList | Measurement | Policies
 T = TypeVar("T")
 
 
@@ -41,6 +42,7 @@ KINDS: dict[str, type[Stream]] = {
     "office": Office,
     "service": Service,
     "waiting": WaitingList,
+    "measurement": Measurement,
     POLICY_STREAM: Policies,
 }
 

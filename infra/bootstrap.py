@@ -31,6 +31,7 @@ from projections.availability import Availability
 from projections.bookings import Bookings
 from projections.catalogue import Catalogue
 from projections.guardianships import Guardianships
+from projections.measurement import MeasurementInputs
 from projections.milestones import Milestones
 from projections.projection import Projection
 from projections.queue import Queue
@@ -156,6 +157,7 @@ def views_of(reference_hash_of: Callable[[str], bytes]) -> tuple[Projection, ...
         Bookings(reference_hash_of),
         Catalogue(),
         Guardianships(),
+        MeasurementInputs(),
         Milestones(),
         Queue(),
         Totals(),

@@ -2,32 +2,64 @@
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import fields
 from datetime import UTC, datetime
+from functools import partial
+from http import HTTPStatus
 from typing import Any
+from uuid import uuid4
 
 from psycopg_pool import ConnectionPool
 
+from api import health
 from api.app import create_app
-from api.edge import App
+from api.edge import App, Edge
 from api.services import Limits, Services, Unauthenticated
-from domain.commands import Caller
-from domain.ports import PersonFile
+from domain.commands import Caller, RecordOperation
+from domain.ports import PersonFile, Receipt
 from infra.bootstrap import VIEWS, Instance, reference_hash
 from infra.catalogue import sectors
+from infra.operation import SYSTEM, HourWatched, OperationWatch, Watched
 from infra.person_file import open_person_file
 from infra.tokens import InvalidToken, TokenReader
 from infra.vault import Vault
 from projections.lane import followed
 from projections.log import head
-from projections.projection import position_of
+from projections.projection import lag_s, position_of
 
 
 @contextmanager
 def open_web(instance: Instance) -> Iterator[App]:
+    """In the system's clock it watches itself too: facts under another clock would be of hours that never were."""
     with open_services(instance) as services:
-        yield create_app(services)
+        app = create_app(services)
+        if instance.settings.instance.clock == "request":
+            yield app
+            return
+        watch = OperationWatch(_watched(services, app), partial(_record_operation, instance, uuid4().hex[:8]))
+        with watch.running():
+            yield app
+
+
+def _watched(services: Services, app: Edge) -> Watched:
+    def lag() -> float:
+        _, views = services.reached()
+        with services.pool.connection() as connection:
+            return lag_s(connection, views.keys())
+
+    return Watched(
+        is_ready=lambda: health.ready(services).status_code == HTTPStatus.OK,
+        lag_s=lag,
+        confirmations=app.metrics.confirmations,
+        now=services.now,
+    )
+
+
+def _record_operation(instance: Instance, process: str, hour: HourWatched) -> "Future[Receipt]":
+    stamp = instance.stamp(SYSTEM, f"{hour.since.isoformat()}/{process}", datetime.now(UTC))
+    return instance.desk.submit(RecordOperation(**stamp, process=process, **hour._asdict()))
 
 
 @contextmanager

@@ -61,6 +61,19 @@ def position_of(connection: Connection[TupleRow], view: str) -> AsOf:
     return AsOf(*row) if row is not None else AsOf(0, None)
 
 
+def lag_s(connection: Connection[TupleRow], views: Collection[str]) -> float:
+    """Age of the oldest fact that one of the views has not folded yet; 0: none lacks any."""
+    query = """
+        SELECT coalesce(max(extract(epoch FROM clock_timestamp() - log.recorded_at)), 0)::double precision
+        FROM public.view_position JOIN public.log ON log.position = view_position.position + 1
+        WHERE view_position.name = ANY(%s)
+    """
+    row = connection.execute(query, (list(views),)).fetchone()
+    assert row is not None
+    lag: float = row[0]
+    return lag
+
+
 def wait_for(connection: Connection[TupleRow], views: Collection[str], position: int, timeout_s: float) -> bool:
     """Until each of the views has folded the fact at `position`. False: not in time.
 

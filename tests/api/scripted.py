@@ -13,7 +13,7 @@ from api.app import create_app
 from api.edge import Edge
 from api.services import Limits, Services, Unauthenticated
 from domain.answers import place
-from domain.commands import Book, Caller, Command
+from domain.commands import Book, Caller, Command, CorrectMeasurement
 from domain.identifiers import booking_id, reference_for, show_reference
 from domain.ports import Receipt
 
@@ -123,6 +123,8 @@ def _authenticate(token: str) -> Caller:
 
 
 def _answer(command: Command) -> dict[str, Any]:
+    if isinstance(command, CorrectMeasurement):
+        return {"id": command.measurement}
     if not isinstance(command, Book):
         return {"office": "O"}
     place_ = place(command.booking, "confirmed", command.office, command.service, command.starts_at, 15)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.client import ADVANCE, POSTED, booking, new_key, new_number
+from tests.api.client import ADVANCE, NAMED, POSTED, booking, new_key, new_number
 
 GOOD = booking("CA-TB-01", number="1000000008")
 DEEP = b"[" * 100_000
@@ -55,7 +55,7 @@ def refused_field(response):
 def test_what_is_no_such_body_is_refused(api, spec, body):
     head = api.head()
 
-    response = asked(api, spec.path.format(reference="0" * 20, entry="0" * 20, office="CA-TB-01"), body)
+    response = asked(api, spec.path.format_map(NAMED), body)
 
     is_carried_out = spec.body_is_optional and not body  # on a booking that does not exist; or at such an office
     assert response.status_code == (404 if is_carried_out and "{office}" not in spec.path else 422)

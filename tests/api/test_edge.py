@@ -127,6 +127,19 @@ def test_a_database_that_is_away_is_a_503_for_readers():
     assert problem_of(App(lagging=lagging).call("GET", "/health/ready")) == (503, "overloaded")
 
 
+def test_a_command_that_cannot_be_read_back_is_of_unknown_outcome():
+    class Away:
+        def connection(self):
+            raise PoolTimeout("none is free")
+
+    app = App(pool=Away())
+
+    response = app.call("POST", f"/v1/measurements/{'0' * 12}/correction", json={"overall_index": "0.5", "source": "s"})
+
+    assert problem_of(response) == (503, "outcome-unknown")
+    assert len(app.desk.submitted) == 1
+
+
 def test_nobody_is_answered_when_the_client_has_gone():
     app = App()
 

@@ -55,6 +55,16 @@ def test_figures_tell_the_events_of_the_log_and_how_far_each_view_is(open_api):
     assert set(re.findall(r'mawid_view_lag_events{view="(\w+)"}', figures)) >= {"availability", "bookings", "totals"}
 
 
+def test_confirmations_within_two_seconds_are_prompt():
+    metrics = Metrics(int, lambda: (0, {}))
+    for status, seconds in ((201, 0.1), (201, 2.0), (201, 2.001), (409, 9.0)):
+        metrics.observe("POST", "/v1/bookings", status, "", seconds)
+    metrics.observe("POST", "/v1/bookings/group", 201, "", 3.0)
+    metrics.observe("POST", "/v1/commands", 200, "", 9.0)
+
+    assert metrics.confirmations() == (4, 2)
+
+
 def test_figures_are_told_while_the_database_is_away():
     def away():
         raise psycopg.OperationalError

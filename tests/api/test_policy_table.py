@@ -9,7 +9,7 @@ from api.app import EVERY_COMMAND, ROUTERS, refuse_unguarded
 from api.policy_table import CHANNELS, ROLES, TABLE, RouteWithoutPolicy, row_of
 from api.routes import GuardedRoute
 from domain.policy import BOOKING_CHANNELS
-from tests.api.client import MONDAY, booking, new_number, start_after
+from tests.api.client import MONDAY, NAMED, booking, new_number, start_after
 
 SERVED = sorted(
     {
@@ -24,9 +24,6 @@ SERVED = sorted(
 )
 ANYBODY = {"/v1/sectors", "/v1/services", "/v1/regions", "/v1/offices", "/v1/availability", "/v1/availability/slots"}
 ANYBODY |= {"/v1/statistics/running-count", "/v1/milestones", "/health/live", "/health/ready"}
-
-#: What stands for each name in a path.
-NAMED = {"office": "CA-TB-01", "name": "slot-full"} | dict.fromkeys(["reference", "hold", "entry"], "0" * 20)
 
 
 def test_without_a_token_one_reads_what_the_contract_names(api):

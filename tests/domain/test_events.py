@@ -73,8 +73,9 @@ ON_DISK = {
     "PersonCorrected.v1": b'{"by":"staff@CA-TB-01","corrected":["number"],"kind":"citizen"}',
     "GuardianAppointed.v1": b'{"by":"staff@CA-TB-01","guardian":"P7M4K","until":"2012-01-01"}',
     "PolicyAdopted.v1": b'{"by":"operator","version":2,"since":"2011-03-01","rules":{"horizon_days":60}}',
-    "HourOperated.v1": b'{"by":"system","since":"2011-02-05T09:00:00+03:00","minutes_watched":60,'
-    b'"minutes_ready":60,"minutes_fresh":59,"confirmations":120,"confirmations_prompt":119}',
+    "HourOperated.v1": b'{"by":"system","since":"2011-02-05T09:00:00+03:00","process":"7f3a90c1",'
+    b'"minutes_watched":"0-59","minutes_ready":"0-59","minutes_fresh":"0-14,16-59","confirmations":120,'
+    b'"confirmations_prompt":119}',
     "MeasurementMade.v1": b'{"by":"operator","measurement":"M1","period_from":"2011-01-01","period_to":"2011-03-31",'
     b'"as_of":42,"values":{"A1":"77/171"},"overall_index":"0.8459"}',
     "MeasurementCorrected.v1": b'{"by":"operator","measurement":"M1","overall_index":"0.8460","source":"Qiyas 2011"}',
