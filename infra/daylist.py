@@ -66,7 +66,7 @@ def day_list(instance: Instance, office: str, day: date, now: datetime) -> DayLi
             position = position_of(connection, "bookings").position
         if not offices:
             raise UnknownOffice(office)
-        standing = [row for row in rows if row.status in ("confirmed", "checked_in")]
+        standing = [row for row in rows if row.status in ("confirmed", "checked_in") and not row.unplaced]
         why = f"day list of {office} for {day}"
         expected = [_expected(row, services, instance, _opened(instance, connection, row, why)) for row in standing]
     return DayList(offices[0], day, now, position, expected)
