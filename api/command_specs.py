@@ -16,7 +16,9 @@ from domain.ports import Receipt
 #: How a path names a booking, or what may become one: it has the same id.
 NAMES_OF_BOOKING: Final = ("reference", "hold", "entry")
 #: What a path under /v1 is about, where that is no booking.
-_TAGS: Final = {"offices": "offices", "closures": "offices", "openings": "offices", "measurements": "measurements"}
+_TAGS: Final = {"persons": "persons", "measurements": "measurements"} | dict.fromkeys(
+    ("offices", "closures", "openings"), "offices"
+)
 
 
 class Asked(NamedTuple):
@@ -51,12 +53,6 @@ def no_offices(_body: object, _office: str) -> Iterable[str]:
     return ()
 
 
-#: Where the OpenAPI description lists a command, by the first word of its path; the rest is about offices.
-_TAGS: Final = {"persons": "persons", "measurements": "measurements"} | dict.fromkeys(
-    ("bookings", "holds", "waiting-list", "walk-ins"), "bookings"
-)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Spec:
     name: str
@@ -81,6 +77,6 @@ class Spec:
 
     def __post_init__(self) -> None:
         about = self.path.removeprefix("/v1/").partition("/")[0]
-        object.__setattr__(self, "tag", _TAGS.get(about, "offices"))
+        object.__setattr__(self, "tag", _TAGS.get(about, "bookings"))
         object.__setattr__(self, "row", row_of(self.method, self.path))
         object.__setattr__(self, "status", 201 if self.creates else 200)

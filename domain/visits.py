@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TypedDict
 
-from domain import eligibility
+from domain import channels, eligibility
 from domain.booking import OUTCOMES, Booking
 from domain.calendar import local_date
 from domain.changes import standing
@@ -72,6 +72,7 @@ def walk_in(command: WalkIn, state: State, decision: Decision) -> None:
     at, starts_at = command.at, current_start(command.at)
     office, service = eligibility.office_and_service(state, command.office, command.service, at)
     assert office.registered is not None
+    channels.refuse_unless_offered(decision.policy, command.office, command.service, command.channel, at)
     eligibility.audience(service, command.beneficiary)
     section = eligibility.section(office.registered, command.beneficiary)
     who = state.person_of(command.beneficiary.lookup)

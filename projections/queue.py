@@ -87,7 +87,7 @@ class Visit(NamedTuple):
 
 
 def of_day(connection: Connection[TupleRow], office: str, day: date) -> Sequence[Visit]:
-    """All that stand at the office on the day and are not cancelled; those who wait, in the order of their call.
+    """All who have a place at the office on the day and are not cancelled; those who wait, in the order of their call.
 
     The bookings view may be some facts ahead of this one, or behind it, for a moment.
     """
@@ -95,7 +95,7 @@ def of_day(connection: Connection[TupleRow], office: str, day: date) -> Sequence
         SELECT booking, booking.service, booking.starts_at, booking.status,
                coalesce(visit.is_walk_in, false) AS is_walk_in, visit.checked_in_at, visit.called_at, visit.waited_s
         FROM view_bookings.booking LEFT JOIN view_queue.visit USING (booking)
-        WHERE booking.office = %(office)s AND booking.status <> 'cancelled'
+        WHERE booking.office = %(office)s AND booking.status <> 'cancelled' AND NOT booking.unplaced
           AND booking.starts_at >= %(midnight)s AND booking.starts_at < %(midnight)s + interval '1 day'
         ORDER BY booking.starts_at, is_walk_in, visit.checked_in_at, booking
     """

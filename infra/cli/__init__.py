@@ -17,6 +17,7 @@ COMMANDS: Final = {
     "token": "infra.cli.token:token",
     "publish": "infra.cli.offices:publish",
     "live": "infra.cli.offices:live",
+    "daylist": "infra.cli.daylist:daylist",
     "import": "infra.cli.playing:import_",
     "simulate": "infra.cli.playing:simulate",
     "follow": "infra.cli.views:follow",

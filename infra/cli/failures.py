@@ -18,6 +18,7 @@ _SENTENCES: Final = (
     ("infra.processes", "PortInUse"),
     ("infra.clinic_file", "ClinicFileError"),
     ("infra.following", "FollowingStopped"),
+    ("infra.daylist", "UnknownOffice"),
 )
 
 

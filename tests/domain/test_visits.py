@@ -1,10 +1,11 @@
 """The day of a visit: check-in, walk-ins, the call, outcomes, corrections: each at its boundary on both sides."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
 from domain.commands import (
+    AdoptPolicy,
     Caller,
     CallNext,
     Cancel,
@@ -365,6 +366,24 @@ def test_a_walk_in_counts_among_the_persons_active_bookings(story, eight):
 
     story.when(RecordOutcome, booking=first, outcome="served", at=eight + MINUTE)
     story.book(1, eight + 3 * QUARTER, service="SV-CA-19")
+
+
+def test_a_kiosk_takes_in_walk_ins_for_what_its_channel_may_book(story, eight):
+    story.when(AdoptPolicy, since=date(2011, 1, 1), rules={"channels": {"kiosk": {"services": ["SV-CA-03"]}}})
+
+    with pytest.raises(ServiceNotOffered):
+        walk_in(story, 1, eight, channel="kiosk", caller=KIOSK)
+
+    walk_in(story, 1, eight, channel="counter")
+
+
+def test_who_walks_in_leaves_the_waiting_list_for_that_service(story, eight):
+    entry = story.wait(1, eight.date(), eight.date())
+
+    walk_in(story, 1, eight)
+
+    fact = story.log[-1]
+    assert (fact.event.TOPIC, fact.booking, fact.event.reason) == ("WaitingListLeft.v1", entry, "booked")
 
 
 # -- the call ---------------------------------------------------------------------------------------------------------

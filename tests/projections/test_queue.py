@@ -33,6 +33,7 @@ def expected(story: Story, facts: Facts, office: str) -> list[Visit]:
         )
         for tag, stands in story.state.bookings.items()
         if stands.status not in (None, "cancelled")
+        and stands.has_place
         and (stands.office, local_date(stands.starts_at)) == (office, WORKDAYS[0])
     ]
     return sorted(standing, key=lambda visit: visit.booking)
