@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from itertools import pairwise
 
-from domain import offers
+from domain import claims, offers
 from domain.calendar import local_date
 from domain.commands import AnnounceOpening, AssignDailyPause, PauseOffice, ResumeOffice
 from domain.decision import Decision
@@ -13,6 +13,7 @@ from domain.identifiers import slot_stream
 from domain.office import Office
 from domain.opening_hours import SLOT_MINUTES, outside
 from domain.publication import known_office, publish, refuse_unknown_offices, slots_of_day
+from domain.slot import Slot
 from domain.state import Needs, State
 from domain.timetable import is_settled, minute_of, starts_within
 from domain.waiting_list import waiting_stream
@@ -99,13 +100,19 @@ def needs_of_daily_pause(command: AssignDailyPause, state: State) -> Needs:
     office = state.office(command.office)
     if office is None:
         return needs
+    needs.streams.add(waiting_stream(command.office))
     for day in _published_between(office, max(command.since, local_date(command.at)), date.max):
         needs.streams |= slots_of_day(state, command.office, day)
+    slots = [slot for stream in needs.streams if isinstance(slot := state.streams.get(stream), Slot)]
+    needs.bookings = {claim for slot in slots for claim in slot.claims}
+    for slot in slots:
+        for claim in slot.claims.keys() & state.bookings.keys():
+            claims.widen(needs, state, slot, claim)
     return needs
 
 
 def assign_daily_pause(command: AssignDailyPause, state: State, decision: Decision) -> None:
-    """Who is booked in the pause already keeps their time, and nobody else gets it."""
+    """Who is booked in the pause keeps their time, and nobody else gets it: what is held or offered there ends."""
     office, by, policy = known_office(state, command.office), command.caller.by, decision.policy.version
     if (problem := _problem_of_times(command.pauses)) is not None:
         raise InvalidRequest("pauses", problem)
@@ -116,6 +123,7 @@ def assign_daily_pause(command: AssignDailyPause, state: State, decision: Decisi
     if not same or same[-1].pauses != command.pauses:
         decision.record(office, assigned)
     opened = withdrawn = 0
+    ended: dict[str, Slot] = {}
     for day in _published_between(office, max(command.since, local_date(command.at)), date.max):
         published = publish(decision, office, day)
         opened, withdrawn = opened + published.units_opened, withdrawn + published.units_withdrawn
@@ -127,6 +135,9 @@ def assign_daily_pause(command: AssignDailyPause, state: State, decision: Decisi
                 )
                 decision.record(slot, event)
                 withdrawn += event.capacity
+                ended |= {claim: slot for claim, until in slot.claims.items() if until > command.at}
+    for claim, slot in ended.items():
+        claims.end_claim(decision, slot, claim)
     decision.said = {"office": command.office, "units_published": opened, "units_withdrawn": withdrawn}
 
 

@@ -45,7 +45,11 @@ def give_up(
         offers.offer_freed(decision, office, starts, at=at)
         return
     slots = {start: state.slot(slot_stream(office, start)) for start in starts}
-    resting = [start for start, slot in slots.items() if at < start < at + LAST and booking not in slot.places]
+    resting = [
+        start
+        for start, slot in slots.items()
+        if at < start < at + LAST and booking not in slot.places and slot.is_open and slot.free(at)
+    ]
     taken = {start: slots[start].taken(at) for start in resting}
     offers.offer_freed(decision, office, starts, at=at, besides=person if resting else None)
     for index, start in enumerate(resting):

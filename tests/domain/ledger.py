@@ -61,6 +61,7 @@ class Ledger:
     def __init__(self) -> None:
         self.slots: dict[str, SlotLine] = {}
         self.bookings: dict[str, BookingLine] = {}
+        self.unplaced: dict[str, dict[str, Any]] = {}  # booking → how it lost its place
         self.no_shows: dict[str, dict[str, tuple[str, datetime]]] = {}  # person → booking → service, start
         self.line: dict[str, EntryLine] = {}
         self.left: set[str] = set()
@@ -68,6 +69,8 @@ class Ledger:
         self.versions: dict[str, int] = {}
         self.is_fair = False
         self.freed_by: dict[bytes, str | None] = {}  # command → whose place it gave up
+        self.is_paused = False
+        self.taken_away: tuple[datetime, datetime, int] | None = None  # from, to, places left: the last announcement's
 
     def enter(self, fact: Fact) -> None:
         name = type(fact.event).TOPIC.removesuffix(".v1")
@@ -76,8 +79,17 @@ class Ledger:
         if fact.originator_version != version:
             raise Disagreement(f"{fact.originator_id} goes from version {version - 1} to {fact.originator_version}")
         self.versions[fact.originator_id] = version
-        if name == "FairReleaseAssigned":
-            self.is_fair = told["is_on"]
+        match name:
+            case "FairReleaseAssigned":
+                self.is_fair = told["is_on"]
+            case "OfficePaused" | "OfficeResumed":
+                self.is_paused = name == "OfficePaused"
+            case "ClosureAnnounced":
+                self.taken_away = told["since"], told["until"], 0
+            case "CountersAssigned":
+                self.taken_away = told["since"], told["until"], told["counters"]
+        if self.is_paused and name in {"SlotBooked", "BookingMovedIn", "WalkedIn", "PlaceHeld", "WaitingListJoined"}:
+            raise Disagreement(f"{name} at an office that is paused")
         if fact.originator_id.startswith("slot/"):
             self._enter_slot(name, fact, told)
         self._enter_line(name, fact, told)
@@ -90,6 +102,9 @@ class Ledger:
         tag = fact.booking or ""
         if name in {"BookingCancelled", "BookingMovedOut"}:
             self.freed_by[fact.command_id] = fact.person
+        is_displaced = name == "BookingDisplacedIn" or (name == "BookingDisplacedOut" and told["to_starts_at"] is None)
+        if is_displaced and (earlier := self._earlier_start(tag, told, fact.at)) is not None:
+            raise Disagreement(f"{tag} was displaced by {name}, though {earlier} is free")
         match name:
             case "SlotOpened":
                 slot.capacity, slot.is_open = told["capacity"], True
@@ -119,6 +134,23 @@ class Ledger:
                 slot.places.discard(tag)
             case "PlaceReturned" | "HoldReleased" | "HoldExpired":
                 slot.claims.pop(tag, None)
+
+    def _earlier_start(self, tag: str, told: dict[str, Any], at: datetime) -> datetime | None:
+        """One that a displaced booking could have had instead of the start it is given, or of none."""
+        assert self.taken_away is not None
+        since, until, left = self.taken_away
+        free = {}
+        for stream, slot in self.slots.items():
+            start = datetime.fromisoformat(f"{stream.rpartition('@')[2]}:00+03:00")
+            if slot.is_open and start > at:
+                is_touched = since < start + SLOT and start < until
+                free[start] = (left if is_touched else slot.capacity) - slot.taken(at) + (tag in slot.places)
+        for start in sorted(free):
+            if start == told["starts_at"] and "from_starts_at" in told:
+                return None
+            if all(free.get(start + SLOT * n, 0) > 0 for n in range(told["minutes"] // 15)):
+                return start
+        return None
 
     def _give_up(self, slot: SlotLine, fact: Fact, told: dict[str, Any]) -> None:
         rest_min = (told["until"] - fact.at) / timedelta(minutes=1)
@@ -198,8 +230,14 @@ class Ledger:
                 self.bookings[tag] = BookingLine(person, told["service"], starts_at, ends_at, status)
                 self.counts["made"] += 1
                 self.counts["running"] += name == "SlotBooked" and told["channel"] in ELECTRONIC
+            case "BookingDisplacedOut" if told["to_starts_at"] is None:
+                self.unplaced[tag] = told
             case "BookingMovedIn" | "BookingDisplacedIn":
                 booking = self.bookings[tag]
+                self.unplaced.pop(tag, None)
+                others = [line for line in self.active(person, fact.at) if line is not booking]
+                if name == "BookingMovedIn" and any(line.service == booking.service for line in others):
+                    raise Disagreement(f"{person} moved into a second active booking for {booking.service}")
                 booking.starts_at = told["starts_at"]
                 booking.ends_at = told["starts_at"] + timedelta(minutes=told["minutes"])
                 self.counts["rescheduled"] += name == "BookingMovedIn"
@@ -212,6 +250,8 @@ class Ledger:
                 booking = self.bookings[tag]
                 if name == "OutcomeCorrected":
                     self.counts[booking.status] -= 1
+                if tag in self.unplaced:
+                    raise Disagreement(f"{tag} has no place, and came to {told['outcome']}")
                 booking.status = told["outcome"]
                 self.counts[told["outcome"]] += 1
                 missed = self.no_shows.setdefault(person, {})

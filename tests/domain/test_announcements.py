@@ -7,6 +7,7 @@ import pytest
 from domain.commands import (
     AnnounceOpening,
     AssignDailyPause,
+    AssignFairRelease,
     Cancel,
     CloseOffice,
     PauseOffice,
@@ -14,7 +15,7 @@ from domain.commands import (
     Reschedule,
     ResumeOffice,
 )
-from domain.errors import InvalidRequest, OfficeIsPaused, SlotClosed, SlotNotPublished
+from domain.errors import HoldExpired, InvalidRequest, OfficeIsPaused, SlotClosed, SlotNotPublished
 from tests.domain.conftest import ADVANCE, MONDAY
 
 SLOT = timedelta(minutes=15)
@@ -184,6 +185,35 @@ def test_who_is_booked_in_the_pause_keeps_the_time_and_nobody_else_gets_it(story
         story.book(2, noon)
     story.when(Cancel, booking=booking)
     assert story.slot_at(noon).places == set()
+
+
+def test_what_is_held_or_offered_in_the_pause_ends(story):
+    story.given_a_service("SV-CA-30", minutes=30)
+    before_noon = MONDAY + timedelta(hours=11, minutes=45)
+    hold = story.hold(1, before_noon, service="SV-CA-30")
+    bookings = [story.book(n, MONDAY + timedelta(hours=12)) for n in (2,)]
+    entry = story.wait(3, MONDAY.date(), MONDAY.date())
+    story.book(4, before_noon)
+    story.when(Cancel, booking=bookings[0])
+    assert story.state.bookings[entry].offer.starts_at == MONDAY + timedelta(hours=12)
+
+    pause_daily(story, ("12:00", "12:30"))
+
+    assert story.state.bookings[entry].left == "withdrawn"
+    assert [story.slot_at(before_noon + n * SLOT).claims for n in range(2)] == [{}, {}]
+    with pytest.raises(HoldExpired):
+        story.book(1, before_noon, service="SV-CA-30", hold=hold)
+
+
+def test_what_is_given_up_in_the_pause_rests_for_nobody(story):
+    noon = MONDAY + timedelta(hours=12)
+    story.when(AssignFairRelease, office=OFFICE, is_on=True)
+    booking = story.book(1, noon)
+    pause_daily(story, ("12:00", "12:30"))
+
+    story.when(Cancel, booking=booking, at=noon - timedelta(hours=1))
+
+    assert (story.slot_at(noon).places, story.slot_at(noon).claims) == (set(), {})
 
 
 def test_a_closure_moves_those_who_stayed_in_a_pause(story):

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from domain import commands
+from domain.answers import closure
 from domain.calendar import RIYADH
 from domain.commands import Command
 from domain.decision import Decision
@@ -49,12 +50,16 @@ class Year(Story):
 
     def decide(self, command: Command) -> Decision:
         state = self.state
-        while lacking := state.lacking(needs := needs_of(command, state)):
-            state.introduce(lacking.lookups, {})
-            keys = lacking.streams | {f"#{tag}" for tag in lacking.bookings} | {f"@{who}" for who in lacking.persons}
-            found = dict(sorted(pair for key in keys for pair in self._by.get(key, ())))
-            state.load(lacking, found.values())
-        self._keep(settle(command, needs, state))
+        while True:
+            while lacking := state.lacking(needs := needs_of(command, state)):
+                state.introduce(lacking.lookups, {})
+                tags = {f"#{tag}" for tag in lacking.bookings} | {f"@{who}" for who in lacking.persons}
+                found = dict(sorted(pair for key in lacking.streams | tags for pair in self._by.get(key, ())))
+                state.load(lacking, found.values())
+            due = settle(command, needs, state)
+            if not due:
+                break
+            self._keep(due)
         decision = decide(command, state)
         self._keep(decision.facts)
         return decision
@@ -216,9 +221,35 @@ class Year(Story):
     def changes_counters(self) -> None:
         since = self.some_start()
         until = since + timedelta(hours=self.chance.randrange(1, 3))
-        told: dict[str, Any] = {"since": since, "until": until, "counters": self.chance.randrange(1, 4)}
+        told: dict[str, Any] = {"since": since, "until": until, "counters": self.chance.randrange(4)}
         told["displace"] = self.chance.random() < 0.5
         self.when(commands.AssignCounters, at=self.now, office=OFFICE, **told)
+
+    def closes(self) -> None:
+        """The preview has to say what the act then does."""
+        since = self.some_start()
+        until = since + self.chance.choice([timedelta(hours=1), timedelta(hours=2), DAY, 12 * DAY])
+        told: dict[str, Any] = {"office": OFFICE, "since": since, "until": until, "reason": "water"}
+        preview = self.when(commands.CloseOffice, at=self.now, preview=True, **told)
+        act = self.when(commands.CloseOffice, at=self.now, **told)
+        if preview.facts or preview.said != closure(act.facts):
+            raise Disagreement(f"{preview.said} was previewed, {closure(act.facts)} was done")
+
+    def opens_longer(self) -> None:
+        day = (self.now + self.chance.choice([0, 1, 2, 3]) * DAY).date()
+        hours = self.chance.choice([(("14:00", "15:00"),), (("08:00", "10:00"),)])
+        self.when(commands.AnnounceOpening, at=self.now, office=OFFICE, since=day, until=day, hours=hours)
+
+    def pauses_daily(self) -> None:
+        since = (self.now + self.chance.choice([0, 1, 5]) * DAY).date()
+        pauses = self.chance.choice([(), (("08:30", "09:00"),), (("09:00", "09:15"),)])
+        self.when(commands.AssignDailyPause, at=self.now, office=OFFICE, since=since, pauses=pauses)
+
+    def pauses(self) -> None:
+        self.when(commands.PauseOffice, at=self.now, office=OFFICE)
+
+    def resumes(self) -> None:
+        self.when(commands.ResumeOffice, at=self.now, office=OFFICE)
 
     def turns_fair_release(self) -> None:
         """Mostly on, once it was: what rests is worth watching."""
@@ -239,11 +270,6 @@ class Year(Story):
             self.now += timedelta(minutes=31)
             told: dict[str, Any] = {"service": given_up.service, "channel": "kiosk"}
             self.bookings.append(self.book(seeds[given_up.person], given_up.starts_at, at=self.now, **told))
-
-    def closes(self) -> None:
-        since = self.some_start()
-        told: dict[str, Any] = {"since": since, "until": since + timedelta(hours=self.chance.randrange(1, 7))}
-        self.when(commands.CloseOffice, at=self.now, office=OFFICE, reason="water", **told)
 
     def sweeps(self) -> None:
         self.when(commands.SettleDay, at=self.now, office=OFFICE, day=self.now.date(), caller=OPERATOR)
@@ -269,9 +295,13 @@ STEPS: dict[Callable[[Year], None], int] = {
     Year.walks_in: 3,
     Year.calls_next: 2,
     Year.changes_counters: 2,
+    Year.closes: 2,
+    Year.opens_longer: 1,
+    Year.pauses_daily: 1,
+    Year.pauses: 1,
+    Year.resumes: 12,
     Year.turns_fair_release: 1,
     Year.gives_a_place_up_late_and_wants_it_back: 3,
-    Year.closes: 1,
     Year.sweeps: 1,
 }
 
