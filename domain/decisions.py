@@ -127,7 +127,7 @@ def events_of(command: Command) -> int:
             return 30
         case AssignCounters(displace=True):
             return FULL_DAY
-        case AssignCounters() | AssignDailyPause() | AnnounceOpening():
+        case AssignCounters() | AssignDailyPause() | AnnounceOpening() | SettleDay():
             return 100
         case CloseOffice(preview=False, since=since, until=until):
             return FULL_DAY * max(1, (until - since).days)

@@ -19,6 +19,7 @@ class LoadModel:
     lead_day_share: tuple[float, ...]  # of bookings made 0 … 34 days before the visit; cut it at the policy's horizon
     channel_share: tuple[tuple[str, float], ...]
     cancel_share_by_lead: tuple[tuple[int, float], ...]  # longest lead in days → share cancelled; ascending
+    no_show_share_by_lead: tuple[tuple[int, float], ...]  # longest lead in days → share missed; ascending
     lead_left_at_cancel: tuple[tuple[float, float], ...]  # quantile → fraction of the lead still to come; ascending
     reschedule_share: float  # of bookings with at least one change
     reschedules_mean: float  # changes a booking
@@ -30,9 +31,10 @@ class LoadModel:
         return self.weekday_share[(day.weekday() - first) % 7]
 
     def cancel_share(self, lead: timedelta) -> float:
-        """Leads past the last class cancel as the last class does."""
-        shares = self.cancel_share_by_lead
-        return next((share for longest, share in shares if lead.days <= longest), shares[-1][1])
+        return _share_of(self.cancel_share_by_lead, lead.days)
+
+    def no_show_share(self, lead_days: int) -> float:
+        return _share_of(self.no_show_share_by_lead, lead_days)
 
 
 def parse_load_model(text: str) -> LoadModel:
@@ -49,11 +51,8 @@ def parse_load_model(text: str) -> LoadModel:
             ("sms", channels["sms"]),
             ("counter", channels["counter_walk_in"]),
         ),
-        cancel_share_by_lead=tuple(
-            (int(days.rpartition("-")[2]), share)
-            for days, share in params["cancel"]["by_lead_H"].items()
-            if not days.endswith("+")
-        ),
+        cancel_share_by_lead=_by_longest_lead(params["cancel"]["by_lead_H"]),
+        no_show_share_by_lead=_by_longest_lead(params["no_show_N"]["by_lead"]),
         lead_left_at_cancel=tuple(
             (int(quantile.removeprefix("p")) / 100, left)
             for quantile, left in params["cancel"]["remaining_lead_fraction_at_cancel_H"].items()
@@ -62,6 +61,16 @@ def parse_load_model(text: str) -> LoadModel:
         reschedules_mean=params["reschedule_H"]["mean_changes"],
         bookings_per_person_share=tuple(params["repeat_persons_N"].values()),
     )
+
+
+def _by_longest_lead(by_lead: dict[str, float]) -> tuple[tuple[int, float], ...]:
+    """From classes such as 0, 2-3 and 61+; the last is left out, since no booking is made so far ahead."""
+    return tuple((int(days.rpartition("-")[2]), share) for days, share in by_lead.items() if not days.endswith("+"))
+
+
+def _share_of(by_longest_lead: tuple[tuple[int, float], ...], days: int) -> float:
+    """Leads past the last class are as those of the last class."""
+    return next((share for longest, share in by_longest_lead if days <= longest), by_longest_lead[-1][1])
 
 
 def _lead_day_share(civic: dict[str, Any]) -> tuple[float, ...]:

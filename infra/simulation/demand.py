@@ -105,6 +105,10 @@ class Demand:
         )
         return int(lead_s * (1 - left))
 
+    def is_missed(self, lead_days: int) -> bool:
+        """Whether nobody comes to a visit that was last booked or moved so many days before."""
+        return self._chance.random() < self._model.no_show_share(lead_days)
+
     def is_changed(self, changes: int) -> bool:
         """Whether a booking that was changed so many times is changed once more."""
         model = self._model

@@ -4,6 +4,9 @@ from datetime import datetime
 from heapq import heappop, heappush
 from random import Random
 
+from domain.bans import refuse_if_banned
+from domain.booking import Person as Judged
+from domain.errors import Banned
 from domain.identifiers import NumberKind, make_number
 from domain.policy import Policy
 from infra.catalogue import LoadModel, OfficeRow
@@ -20,7 +23,7 @@ MOBILE_SHARE = 0.95
 
 
 class Person:
-    __slots__ = ("kind", "mobile", "number", "office", "open_until", "sex", "visits_left")
+    __slots__ = ("kind", "missed", "mobile", "number", "office", "open_until", "sex", "visits_left")
 
     def __init__(self, number: str, kind: NumberKind, sex: str, office: str, mobile: str | None) -> None:
         self.number = number
@@ -30,13 +33,29 @@ class Person:
         self.mobile = mobile
         self.visits_left = 0
         self.open_until: dict[str, datetime] = {}  # service → end of the booking, as POL-01 and POL-02 count it
+        self.missed: Judged | None = None  # their no-shows, from the start of the visit on
 
     def is_refused(self, service: str, policy: Policy, at: datetime) -> bool:
-        """POL-01, POL-02: people do not know, and try."""
+        """POL-01, POL-02, POL-09, POL-10: people do not know, and try."""
+        if self.missed is not None and self._is_banned(self.missed, service, policy, at):
+            return True
         if not self.open_until:
             return False
         self.open_until = {name: until for name, until in self.open_until.items() if until > at}
         return service in self.open_until or len(self.open_until) >= policy.active_per_person_max
+
+    def miss(self, booking: str, service: str, starts_at: datetime) -> None:
+        if self.missed is None:
+            self.missed = Judged(None)
+        self.missed.no_shows[booking] = service, starts_at
+
+    @staticmethod
+    def _is_banned(missed: Judged, service: str, policy: Policy, at: datetime) -> bool:
+        try:
+            refuse_if_banned(policy, missed, service, at)
+        except Banned:
+            return True
+        return False
 
 
 class People:

@@ -1,24 +1,34 @@
-"""The story as commands, in the order of their time: each day's publication, then bookings, changes, cancellations."""
+"""The story as commands, in the order of their time: each day's publication, then bookings and what becomes of them."""
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
-from heapq import heappop, heappush
 from random import Random
 
 from domain.calendar import RIYADH
-from domain.commands import Beneficiary, Book, Caller, Cancel, CloseOffice, Command, PublishDay, Reschedule
+from domain.commands import (
+    Beneficiary,
+    Book,
+    Cancel,
+    CloseOffice,
+    Command,
+    PublishDay,
+    RecordOutcome,
+    Reschedule,
+    SettleDay,
+)
 from domain.opening_hours import Calendar, Holiday
 from domain.policy import Policy
 from infra import catalogue
 from infra.bootstrap import Instance
+from infra.simulation.callers import CLOCK, PUBLISHER, Callers
 from infra.simulation.demand import DAY_S, Demand, Service
 from infra.simulation.people import People
 from infra.simulation.places import Place, Places
-from infra.simulation.visits import SLOT_S, Visit
+from infra.simulation.visits import SLOT_S, Agenda, Fate, Visit
 
-#: Of the idempotency keys; the callers of a story differ in their role and place, not in their name.
-SUBJECT = "simulation"
-PUBLISHER = Caller(role="operator", subject=SUBJECT)
+#: A clerk has recorded the last visits of a day when the office closes; the rest are no-shows.
+BEFORE_CLOSE_S = 60
 
 
 class Story:
@@ -36,8 +46,9 @@ class Story:
         self._places = Places(self._calendar, catalogue.offices(), self._policy.horizon_days, chance)
         self._people = People(model, seed, chance)
         self._demand = Demand(model, self._policy, catalogue.services(), chance)
-        self._agenda: list[tuple[int, int, bool, Visit]] = []  # when, a tie-breaker, whether cancelled (else changed)
-        self._on_site: dict[tuple[str, str], Caller] = {}
+        self._agenda = Agenda()
+        self._missed: dict[int, dict[str, None]] = {}  # day → offices where somebody will not come
+        self._callers = Callers()
         #: Day → the visits that may stand on it, of those that will be closed by announcement.
         self._to_close: dict[int, list[Visit]] = {
             day.toordinal(): [] for holiday in self._calendar.announcements for day in holiday.days()
@@ -63,18 +74,22 @@ class Story:
             day += timedelta(days=1)
 
     def _tell(self, day: date, midnight_s: int, counters: int) -> Iterator[Command]:
-        today, agenda = day.toordinal(), self._agenda
+        today = day.toordinal()
         starts_in_four_weeks = sum(len(self._places.starts_of(ordinal)) for ordinal in range(today, today + 28))
         starts = self._places.starts_of(today)
         opens_s = int(starts[0].timestamp()) if starts else midnight_s + DAY_S
         closes_s = int(starts[-1].timestamp()) + SLOT_S if starts else midnight_s + DAY_S
-        for second in self._demand.arrivals(day, counters * starts_in_four_weeks / 4):
-            at_s = midnight_s + second
-            while agenda and agenda[0][0] <= at_s:
-                yield from self._follow_up(*heappop(agenda))
-            yield from self._book(at_s, today, is_open=opens_s <= at_s < closes_s)
-        while agenda and agenda[0][0] < midnight_s + DAY_S:
-            yield from self._follow_up(*heappop(agenda))
+        arrivals = [midnight_s + second for second in self._demand.arrivals(day, counters * starts_in_four_weeks / 4)]
+        in_time = bisect_left(arrivals, closes_s)
+        for at_s in arrivals[:in_time]:
+            yield from self._follow_up_to(at_s)
+            yield from self._book(at_s, today, is_open=opens_s <= at_s)
+        yield from self._follow_up_to(closes_s - 1)
+        yield from self._settle(day, closes_s)
+        for at_s in arrivals[in_time:]:
+            yield from self._follow_up_to(at_s)
+            yield from self._book(at_s, today, is_open=False)
+        yield from self._follow_up_to(midnight_s + DAY_S - 1)
 
     # -- bookings -----------------------------------------------------------------------------------------------------
 
@@ -115,7 +130,7 @@ class Story:
         instance, day = self._instance, place.day
         office = day.office
         request = f"book {office} {day.ordinal} {place.first} {service.service} {channel} {beneficiary.number}"
-        stamp = instance.stamp(self._caller(channel, office, beneficiary), self._key(), at, request)
+        stamp = instance.stamp(self._callers.over(channel, office, beneficiary), self._key(), at, request)
         return Book(
             **stamp,
             booking=instance.booking_id(stamp["command_id"]),
@@ -126,29 +141,60 @@ class Story:
             channel=channel,
         )
 
+    # -- what becomes of them -----------------------------------------------------------------------------------------
+
     def _plan(self, visit: Visit, at_s: int) -> None:
-        """What will become of the booking, and when. Most are kept."""
+        """Most are kept."""
         starts_s = int(visit.starts_at.timestamp())
         lead_s = starts_s - at_s
         after = self._demand.cancelled_after(lead_s) if visit.changes == 0 else None
-        if after is not None:
-            when = min(at_s + after, starts_s - 60)
-            if when > at_s:
-                heappush(self._agenda, (when, self._number, True, visit))
+        if after is not None and (when := min(at_s + after, starts_s - 60)) > at_s:
+            self._agenda.expect(when, Fate.CANCELLED, visit)
             return
         to_last_moment = lead_s - int(self._policy.reschedule_lead.total_seconds())
-        may_change = visit.changes < self._policy.reschedules_max and to_last_moment > 0
+        may_change = after is None and visit.changes < self._policy.reschedules_max and to_last_moment > 0
         if may_change and self._demand.is_changed(visit.changes):
-            when = at_s + int(self._chance.random() * to_last_moment)
-            heappush(self._agenda, (when, self._number, False, visit))
+            self._agenda.expect(at_s + int(self._chance.random() * to_last_moment), Fate.CHANGED, visit)
+            return
+        self._keep(visit, at_s)
 
-    # -- what becomes of them -----------------------------------------------------------------------------------------
+    def _keep(self, visit: Visit, at_s: int) -> None:
+        lead_days = visit.day.ordinal - datetime.fromtimestamp(at_s, RIYADH).toordinal()
+        visit.fate = Fate.MISSED if self._demand.is_missed(lead_days) else Fate.SERVED
+        self._await(visit)
 
-    def _follow_up(self, at_s: int, _: int, is_cancelled: bool, visit: Visit) -> Iterator[Command]:
+    def _await(self, visit: Visit) -> None:
+        """They come where the booking stands now, or do not."""
+        day = visit.day
+        if visit.fate is Fate.MISSED:
+            visit.person.miss(visit.booking, visit.service.service, visit.starts_at)
+            self._missed.setdefault(day.ordinal, {})[day.office] = None
+            return
+        closes_s = int(day.starts[-1].timestamp()) + SLOT_S
+        self._agenda.expect(min(visit.ends_s, closes_s - BEFORE_CLOSE_S), Fate.SERVED, visit)
+
+    def _settle(self, day: date, closes_s: int) -> Iterator[Command]:
+        """Whoever has not come by the close is a no-show."""
+        at = datetime.fromtimestamp(closes_s, RIYADH)
+        for office in self._missed.pop(day.toordinal(), ()):
+            stamp = self._instance.stamp(CLOCK, self._key(), at, f"settle {office} {day}")
+            yield SettleDay(**stamp, office=office, day=day)
+
+    def _follow_up_to(self, at_s: int) -> Iterator[Command]:
+        for visit in self._agenda.upto(at_s):
+            yield from self._follow_up(visit)
+
+    def _follow_up(self, visit: Visit) -> Iterator[Command]:
+        at_s, office = visit.due_s, visit.day.office
         at = datetime.fromtimestamp(at_s, RIYADH)
-        caller = self._caller(visit.channel, visit.day.office, visit.beneficiary)
+        if visit.fate is Fate.SERVED:
+            clerk = self._callers.at(office, "staff")
+            stamp = self._instance.stamp(clerk, self._key(), at, f"served {visit.booking}")
+            yield RecordOutcome(**stamp, booking=visit.booking, outcome="served")
+            return
+        caller = self._callers.over(visit.channel, office, visit.beneficiary)
         visit.day.give_back(visit.first, visit.service.slots)
-        if is_cancelled:
+        if visit.fate is Fate.CANCELLED:
             visit.is_cancelled = True
             del visit.person.open_until[visit.service.service]
             stamp = self._instance.stamp(caller, self._key(), at, f"cancel {visit.booking}")
@@ -159,6 +205,7 @@ class Story:
         place = self._places.find(visit.day.office, today, lead, visit.service.slots, not_before)
         if place is None or place.starts_at == visit.starts_at:
             visit.stand(visit.day, visit.first)
+            self._keep(visit, at_s)
             return
         request = f"reschedule {visit.booking} {place.starts_at}"
         stamp = self._instance.stamp(caller, self._key(), at, request)
@@ -169,6 +216,7 @@ class Story:
             self._plan(visit, at_s)
         else:
             visit.stand(visit.day, visit.first)
+            self._keep(visit, at_s)
 
     # -- closures -----------------------------------------------------------------------------------------------------
 
@@ -188,8 +236,12 @@ class Story:
             self._places.close(ordinal)
         for visit in sorted(dict.fromkeys(displaced), key=lambda visit: (visit.starts_at, visit.order)):
             place = self._places.earliest(visit.day.office, midnight.date().toordinal(), visit.service.slots)
-            if place is not None:  # else it stands on a day that nobody sees any more
+            if place is not None:
                 visit.stand(place.day, place.first)
+                if visit.fate in (Fate.SERVED, Fate.MISSED):
+                    self._await(visit)
+            else:  # it stands on a day that nobody sees any more
+                visit.fate = None
 
     def _stand(self, visit: Visit, place: Place) -> None:
         visit.stand(place.day, place.first)
@@ -201,15 +253,6 @@ class Story:
     def _key(self) -> str:
         self._number += 1
         return f"{self._prefix}/{self._number}"
-
-    def _caller(self, channel: str, office: str, beneficiary: Beneficiary) -> Caller:
-        if channel in ("portal", "sms"):
-            return Caller(role="citizen", subject=SUBJECT, lookup=beneficiary.lookup)
-        role = "staff" if channel == "counter" else "kiosk"
-        caller = self._on_site.get((role, office))
-        if caller is None:
-            caller = self._on_site[role, office] = Caller(role=role, subject=SUBJECT, office=office)
-        return caller
 
 
 def _announced_on(holiday: Holiday) -> date | None:

@@ -1,6 +1,10 @@
-"""Visits as the story remembers them: where each stands, and what has become of it."""
+"""Visits as the story remembers them: where each stands, and what will become of it when."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
+from enum import Enum
+from heapq import heappop, heappush
+from itertools import count
 
 from domain.commands import Beneficiary
 from domain.opening_hours import SLOT_MINUTES
@@ -12,8 +16,17 @@ SLOT_S = SLOT_MINUTES * 60
 _LENGTHS = [timedelta(seconds=SLOT_S * slots) for slots in range(4)]  # of a visit of so many slots
 
 
+class Fate(Enum):
+    """What will become of a visit. Nobody does anything about one that is missed: the office's close tells it."""
+
+    CHANGED = "changed"
+    CANCELLED = "cancelled"
+    SERVED = "served"
+    MISSED = "missed"
+
+
 class Visit:
-    """A booking that may be changed, cancelled or displaced."""
+    """A booking that stands somewhere, until its fate."""
 
     __slots__ = (
         "beneficiary",
@@ -21,6 +34,8 @@ class Visit:
         "changes",
         "channel",
         "day",
+        "due_s",
+        "fate",
         "first",
         "is_cancelled",
         "order",
@@ -39,6 +54,8 @@ class Visit:
         self.beneficiary = beneficiary
         self.changes = 0
         self.is_cancelled = False
+        self.fate: Fate | None = None
+        self.due_s = 0  # when the fate comes
         self.day: Day
         self.first: int
 
@@ -53,3 +70,27 @@ class Visit:
     @property
     def starts_at(self) -> datetime:
         return self.day.starts[self.first]
+
+    @property
+    def ends_s(self) -> int:
+        return int(self.starts_at.timestamp()) + SLOT_S * self.service.slots
+
+
+class Agenda:
+    """Fates in the order of their time; a visit has one, and a later one takes the place of the one before."""
+
+    def __init__(self) -> None:
+        self._entries: list[tuple[int, int, Visit]] = []  # when, a tie-breaker, whose
+        self._order = count()
+
+    def expect(self, at_s: int, fate: Fate, visit: Visit) -> None:
+        visit.fate, visit.due_s = fate, at_s
+        heappush(self._entries, (at_s, next(self._order), visit))
+
+    def upto(self, at_s: int) -> Iterator[Visit]:
+        """Those whose fate has come by then; what that brings meanwhile too."""
+        entries = self._entries
+        while entries and entries[0][0] <= at_s:
+            due_s, _, visit = heappop(entries)
+            if visit.due_s == due_s and visit.fate not in (None, Fate.MISSED):
+                yield visit

@@ -175,6 +175,13 @@ def test_bookings_far_ahead_are_cancelled_more_often():
     assert list(model.lead_left_at_cancel) == sorted(model.lead_left_at_cancel)
 
 
+def test_visits_booked_further_ahead_are_missed_more_often():
+    model = load_model()
+    shares = [model.no_show_share(days) for days in (0, 1, 2, 3, 8, 14, 15, 30, 365)]
+
+    assert shares == [0.0465, 0.2135, 0.2374, 0.2374, 0.3047, 0.3047, 0.3259, 0.3259, 0.3415]
+
+
 def test_bookings_come_over_the_channels_that_take_them():
     assert [channel for channel, _ in load_model().channel_share] == ["portal", "kiosk", "sms", "counter"]
 

@@ -7,7 +7,15 @@ import psycopg
 import pytest
 
 from domain.calendar import RIYADH, local_date
-from domain.commands import Book, Cancel, CloseOffice, PublishDay, Reschedule
+from domain.commands import (
+    Book,
+    Cancel,
+    CloseOffice,
+    PublishDay,
+    RecordOutcome,
+    Reschedule,
+    SettleDay,
+)
 from domain.identifiers import slot_stream
 from domain.slot import Slot
 from infra import catalogue
@@ -17,6 +25,7 @@ from infra.migrate import migrate
 from infra.playing import Standing, play
 from infra.settings import Settings
 from infra.simulate import LAUNCH, running_count, simulate
+from infra.simulation.people import Person
 from infra.simulation.story import Story
 
 OFFICES = {office.office: office for office in catalogue.offices()}
@@ -110,7 +119,30 @@ def test_nearly_every_try_finds_its_place_and_the_rest_is_refused_for_what_peopl
     played = simulate(instance, bookings=2_000, seed=1).played
 
     assert 0 < played.refused.total() < 0.08 * played.commands
-    assert set(played.refused) <= {"slot-full", "active-booking-exists", "too-many-active-bookings"}
+    assert set(played.refused) <= {"slot-full", "active-booking-exists", "too-many-active-bookings", "banned"}
+
+
+def test_every_visit_of_a_day_that_is_over_has_come_to_something(instance):
+    played = simulate(instance, bookings=5_500, seed=1)
+
+    assert played.until > LAUNCH
+    state = "convert_from(state, 'UTF8')::jsonb"
+    outcomes = dict(
+        rows(
+            instance.dsn,
+            f"SELECT {state} ->> 'outcome', count(*) FROM log WHERE type = 'OutcomeRecorded.v1' GROUP BY 1",
+        )
+    )
+    open_still = f"""
+        WITH last AS (SELECT DISTINCT ON (booking) type, {state} AS state FROM log
+                      WHERE booking IS NOT NULL AND type <> ALL('{{SlotOccupied.v1,SlotReleased.v1}}')
+                      ORDER BY booking, position DESC)
+        SELECT count(*) FROM last WHERE type IN ('SlotBooked.v1', 'BookingMovedIn.v1')
+                                    AND (state ->> 'starts_at')::timestamptz < '{played.until}T00:00:00+03:00'
+    """
+    assert rows(instance.dsn, open_still) == [(0,)]
+    assert 0.1 < outcomes["no_show"] / sum(outcomes.values()) < 0.3
+    assert not {"not-found", "already-checked-in", "no-show-too-early"} & set(played.played.refused)
 
 
 def test_progress_ends_at_the_count_that_was_asked_for(instance):
@@ -186,6 +218,32 @@ def test_kiosks_and_counters_book_while_the_offices_are_open(instance):
     assert {command.channel for command in on_site} == {"kiosk", "counter"}
     assert all(8 <= command.at.hour < 14 for command in on_site)
     assert not [command for command in on_site if command.at.weekday() in (3, 4)]
+
+
+def test_visits_are_served_before_the_close_and_what_is_left_is_settled_at_it(instance):
+    story = told(instance, commands=14_000)
+    closes = {command.day: command.at for command in story if isinstance(command, SettleDay)}
+    served = [command for command in story if isinstance(command, RecordOutcome)]
+
+    assert closes[LAUNCH] == datetime(2010, 11, 27, 14, tzinfo=RIYADH)
+    assert {command.outcome for command in served} == {"served"}
+    assert len({command.booking for command in served}) == len(served) > 100
+    for command in served:
+        assert local_date(command.at) not in closes or command.at < closes[local_date(command.at)]
+
+
+def test_who_has_missed_a_visit_tries_in_vain_while_they_are_banned(instance):
+    story = Story(instance, LAUNCH, 1, Random(1))
+    who = Person("1000000008", "citizen", "male", "CA-TB-01", None)
+    morning = datetime(2011, 1, 3, 8, tzinfo=RIYADH)
+    who.miss("b", "SV-CA-02", morning)
+
+    refused = [
+        who.is_refused(service, story._policy, morning + timedelta(days=days))
+        for service, days in (("SV-CA-02", 0), ("SV-CA-02", 1), ("SV-CA-02", 15), ("SV-CA-02", 16), ("SV-CA-03", 1))
+    ]
+
+    assert refused == [False, True, True, False, False]
 
 
 def test_bookings_are_changed_and_cancelled_before_their_start_by_whoever_holds_them(instance):
