@@ -1,9 +1,6 @@
 """The queue of an office: its day as those at the desks see it. Nobody is named here."""
 
-from collections import Counter
-from collections.abc import Sequence
 from datetime import datetime
-from statistics import median
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query
@@ -117,26 +114,9 @@ def queue_of_day(
         refuse_unknown("office", is_known=bool(catalogue.offices(connection, now=now, office=office)))
         visits = queue.of_day(connection, office, asked)
         as_of = min(position_of(connection, VIEW), position_of(connection, BOOKINGS), key=lambda each: each.position)
-    shown = {"office": office, "date": asked.isoformat(), "hijri": hijri(asked), **_figures(visits)}
+    shown = {"office": office, "date": asked.isoformat(), "hijri": hijri(asked), **queue.figures(visits)._asdict()}
     shown["bookings"] = [_shown(visit, now if asked == today else None) for visit in visits]
     return JSONResponse(shown | {"as_of": views.shown(as_of)})
-
-
-def _figures(visits: Sequence[Visit]) -> dict[str, Any]:
-    statuses = Counter(visit.status for visit in visits)
-    waiting = sum(visit.waits for visit in visits)
-    waits = [visit.waited_s for visit in visits if visit.waited_s is not None]
-    return {
-        "expected": statuses["confirmed"],
-        "checked_in": statuses["checked_in"],
-        "waiting": waiting,
-        "called": statuses["checked_in"] - waiting,
-        "served": statuses["served"],
-        "not_completed": statuses["not_completed"],
-        "no_show": statuses["no_show"],
-        "median_waited_s": median(waits) if waits else None,
-        "longest_waited_s": max(waits, default=None),
-    }
 
 
 def _shown(visit: Visit, now: datetime | None) -> dict[str, Any]:

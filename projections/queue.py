@@ -1,7 +1,9 @@
 """The queue of an office: who came when, who was called and how long they had waited; and an office's day from it."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date, datetime, time
+from statistics import median
 from typing import NamedTuple
 
 from psycopg import Connection, Cursor
@@ -86,6 +88,20 @@ class Visit(NamedTuple):
         return max(0, int((now - since).total_seconds()))
 
 
+class Figures(NamedTuple):
+    """Of a day."""
+
+    expected: int  # booked, and neither come nor missed yet
+    checked_in: int  # waiting or called
+    waiting: int
+    called: int  # and not done yet
+    served: int
+    not_completed: int
+    no_show: int
+    median_waited_s: float | None  # of all who were called
+    longest_waited_s: int | None
+
+
 def of_day(connection: Connection[TupleRow], office: str, day: date) -> Sequence[Visit]:
     """All who have a place at the office on the day and are not cancelled; those who wait, in the order of their call.
 
@@ -102,3 +118,20 @@ def of_day(connection: Connection[TupleRow], office: str, day: date) -> Sequence
     with connection.cursor(row_factory=class_row(Visit)) as cursor:
         asked = {"office": office, "midnight": datetime.combine(day, time(), RIYADH)}
         return cursor.execute(query, asked).fetchall()
+
+
+def figures(visits: Sequence[Visit]) -> Figures:
+    statuses = Counter(visit.status for visit in visits)
+    waiting = sum(visit.waits for visit in visits)
+    waits = [visit.waited_s for visit in visits if visit.waited_s is not None]
+    return Figures(
+        expected=statuses["confirmed"],
+        checked_in=statuses["checked_in"],
+        waiting=waiting,
+        called=statuses["checked_in"] - waiting,
+        served=statuses["served"],
+        not_completed=statuses["not_completed"],
+        no_show=statuses["no_show"],
+        median_waited_s=median(waits) if waits else None,
+        longest_waited_s=max(waits, default=None),
+    )
