@@ -28,6 +28,8 @@ AT = datetime(2011, 1, 1, 7, tzinfo=RIYADH)  # more than 24 hours before the fir
 FIRST_DAY = date(2011, 1, 2)
 DUPLICATES_EVERY = 20
 SERVICE = "SV-RU-01"
+#: Persons with a hold or in line are others than those who book.
+HOLDERS_FROM = 1_000_000
 _NAMES: Final[dict[type[Command], str]] = {Book: "book", Cancel: "cancel", Reschedule: "reschedule"}
 
 
@@ -46,12 +48,15 @@ def starts() -> list[datetime]:
 
 
 @contextmanager
-def opened(dsn: str, folder: Path) -> Iterator[Instance]:
-    """An instance with its offices published."""
+def opened(dsn: str, folder: Path, *, in_use: bool = False) -> Iterator[Instance]:
+    """An instance with its offices published. `in_use`: with every kind of rule that may stand around a booking."""
     settings = Settings.load({"MAWID_DATABASE_URL": dsn, "MAWID_DATA_DIR": str(folder)})
     with open_instance(settings, dsn) as instance:
-        for future in [instance.desk.submit(command) for command in _offices(instance)]:
-            future.result()
+        asked = [_offices(instance), _in_use(instance)] if in_use else [_offices(instance)]
+        for part in asked:
+            for future in [instance.desk.submit(command) for command in part]:
+                if (refusal := future.result().refusal) is not None:
+                    raise RuntimeError(f"the ground of the trial was refused: {refusal.name}")
         yield instance
 
 
@@ -87,6 +92,45 @@ def _offices(instance: Instance) -> Iterator[Command]:
         yield commands.AnnounceLiveDate(**live, office=office, live_from=FIRST_DAY - timedelta(days=30))
         for day in sorted({start.date() for start in starts()}):
             yield commands.PublishDay(**instance.stamp(OPERATOR, f"{office}/{day}", AT), office=office, day=day)
+
+
+def _in_use(instance: Instance) -> Iterator[Command]:
+    """What the rest of the policy has to keep an eye on: a channel's share, a line at each office, fair release, and a
+    live hold at every third start."""
+    sms = {"share_percent": 25}
+    yield commands.AdoptPolicy(
+        **instance.stamp(OPERATOR, "policy", AT), since=AT.date(), rules={"channels": {"sms": sms}}
+    )
+    person = HOLDERS_FROM
+    for n in range(OFFICES):
+        office = office_of(n)
+        fair = instance.stamp(OPERATOR, f"fair/{office}", AT)
+        yield commands.AssignFairRelease(**fair, office=office, is_on=True)
+        for entry in range(3):
+            person += 1
+            stamp = instance.stamp(OPERATOR, f"wait/{office}/{entry}", AT)
+            yield commands.JoinWaitingList(
+                **stamp,
+                entry=instance.booking_id(stamp["command_id"]),
+                office=office,
+                service=SERVICE,
+                since=FIRST_DAY,
+                until=FIRST_DAY + timedelta(days=20),
+                beneficiary=instance.beneficiary(make_number("citizen", person)),
+                channel="portal",
+            )
+        for start in starts()[::3]:
+            person += 1
+            stamp = instance.stamp(OPERATOR, f"hold/{office}/{start}", AT)
+            yield commands.PlaceHold(
+                **stamp,
+                hold=instance.booking_id(stamp["command_id"]),
+                office=office,
+                service=SERVICE,
+                starts_at=start,
+                beneficiary=instance.beneficiary(make_number("citizen", person)),
+                channel="portal",
+            )
 
 
 # -- what is asked for ------------------------------------------------------------------------------------------------
@@ -135,9 +179,19 @@ def mixed(instance: Instance) -> Iterator[Command]:
 # -- the race ---------------------------------------------------------------------------------------------------------
 
 
-def trial(dsn: str, folder: Path, callers: int, *, seconds: float, most: int, meter: Meter, mix: bool) -> Trial:
+def trial(
+    dsn: str,
+    folder: Path,
+    callers: int,
+    *,
+    seconds: float,
+    most: int,
+    meter: Meter,
+    mix: bool = False,
+    in_use: bool = False,
+) -> Trial:
     """Accepted commands; afterwards the log is held against the rules. `most`: commands prepared."""
-    with opened(dsn, folder) as instance:
+    with opened(dsn, folder, in_use=in_use) as instance:
         asked: Iterator[Command] = mixed(instance) if mix else bookings(instance)
         prepared = list(islice(asked, most))
         switch_interval_s = sys.getswitchinterval()

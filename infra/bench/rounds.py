@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,7 @@ PREPARED_OVER_HTTP_PER_S: Final = 12_000
 L: Final = "L: batches of 1,000 events"
 L_OF_BOOKINGS: Final = "L of all rows of 1,000 bookings"
 MIX: Final = ", 85/10/5"  # book, cancel, reschedule
+IN_USE: Final = ", whole policy in use"
 HTTP: Final = "HTTP, "
 NOOP, SINGLE, NDJSON = f"{HTTP}FastAPI no-op POST", f"{HTTP}single bookings", f"{HTTP}NDJSON lines"
 
@@ -28,8 +30,8 @@ def of_stock(threads: int) -> str:
     return f"stock library, {threads} thread{'s' if threads > 1 else ''}"
 
 
-def of_desk(callers: int, *, mix: bool = False) -> str:
-    return f"desk, {callers:,} caller{'s' if callers > 1 else ''}{MIX if mix else ''}"
+def of_desk(callers: int, *, more: str = "") -> str:
+    return f"desk, {callers:,} caller{'s' if callers > 1 else ''}{more}"
 
 
 RATIOS: Final = (
@@ -37,7 +39,8 @@ RATIOS: Final = (
     ("in process, 1,024 callers ÷ L of all rows", of_desk(1024), L_OF_BOOKINGS),
     ("in process, 32 callers ÷ stock library, 32 threads", of_desk(32), of_stock(32)),
     ("in process, 1 caller ÷ stock library, 1 thread", of_desk(1), of_stock(1)),
-    ("mix of 85/10/5 ÷ bookings only, 32 callers", of_desk(32, mix=True), of_desk(32)),
+    ("mix of 85/10/5 ÷ bookings only, 32 callers", of_desk(32, more=MIX), of_desk(32)),
+    ("whole policy in use ÷ first rules alone, 32 callers", of_desk(32, more=IN_USE), of_desk(32)),
     ("HTTP single bookings ÷ FastAPI no-op POST", SINGLE, NOOP),
     ("NDJSON ÷ HTTP single bookings", NDJSON, SINGLE),
 )
@@ -90,11 +93,10 @@ def _variants(server: EmbeddedDatabase, seconds: float) -> Iterator[tuple[str, C
 
         return run_on
 
-    def at_desk(callers: int, *, mix: bool) -> Callable[[Path], Trial]:
+    def at_desk(callers: int, *, mix: bool = False, in_use: bool = False) -> Callable[[Path], Trial]:
         most = int(seconds * PREPARED_PER_S)
-        return on_fresh(
-            lambda dsn, folder: desk.trial(dsn, folder, callers, seconds=seconds, most=most, meter=meter, mix=mix)
-        )
+        race = partial(desk.trial, seconds=seconds, most=most, meter=meter, mix=mix, in_use=in_use)
+        return on_fresh(lambda dsn, folder: race(dsn, folder, callers))
 
     def of_library(threads: int) -> Callable[[Path], Trial]:
         return on_fresh(lambda dsn, _: stock.bookings(dsn, threads, seconds, meter), migrated=False)
@@ -104,8 +106,9 @@ def _variants(server: EmbeddedDatabase, seconds: float) -> Iterator[tuple[str, C
     for threads in (1, 32):
         yield of_stock(threads), of_library(threads)
     for callers in CALLERS:
-        for mix in (False, True):
-            yield of_desk(callers, mix=mix), at_desk(callers, mix=mix)
+        yield of_desk(callers), at_desk(callers)
+        yield of_desk(callers, more=MIX), at_desk(callers, mix=True)
+    yield of_desk(32, more=IN_USE), at_desk(32, in_use=True)
     requests, lines = int(seconds * PREPARED_OVER_HTTP_PER_S), int(seconds * PREPARED_PER_S)
     yield NOOP, lambda folder: over_http.no_ops(folder, seconds, requests, postmaster)
     yield SINGLE, on_fresh(lambda dsn, folder: over_http.bookings(dsn, folder, seconds, requests, postmaster))

@@ -17,6 +17,7 @@ from infra.bench.rules import refuse_breach
 BOUNDS = {
     "in process, 32 callers ÷ stock library, 32 threads": 3,
     "in process, 1,024 callers ÷ L": 0.03,
+    "whole policy in use ÷ first rules alone, 32 callers": 0.5,
     "HTTP single bookings ÷ FastAPI no-op POST": 0.2,
     "NDJSON ÷ HTTP single bookings": 1,
 }
