@@ -8,6 +8,7 @@ import psycopg
 
 from infra.keys import KeyFileError, KeyFiles, Keys
 from infra.migrate import MigrationRefused, pending
+from infra.policy_file import PolicyFileError, read_policies
 from infra.postgres import DatabaseUnavailable, database
 from infra.settings import Settings, SettingsError
 
@@ -32,7 +33,20 @@ def examine() -> list[Finding]:
         settings = Settings.load()
     except SettingsError as error:
         return [Finding("settings", str(error), is_wrong=True)]
-    return [Finding("settings", "every MAWID_ variable is known and fits"), *_keys(settings), *_storage(settings)]
+    fits = Finding("settings", "every MAWID_ variable is known and fits")
+    return [fits, *_policy(settings), *_keys(settings), *_storage(settings)]
+
+
+def _policy(settings: Settings) -> Iterator[Finding]:
+    path = settings.instance.policy_file
+    if path is None:
+        return
+    try:
+        said = ", ".join(str(dated.since) for dated in read_policies(path)) or "no table"
+    except PolicyFileError as error:
+        yield Finding("policy file", str(error), is_wrong=True)
+    else:
+        yield Finding("policy file", f"can be adopted: {said}")
 
 
 def _keys(settings: Settings) -> Iterator[Finding]:

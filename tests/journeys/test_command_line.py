@@ -106,6 +106,9 @@ def test_a_policy_file_with_a_fault_stops_the_start_and_adopts_nothing(mawid, tm
         assert f"{file}, line 9: hold_min" in said
 
     assert "v2" not in mawid("policy", "show").stdout
+    examined = mawid("doctor", MAWID_POLICY_FILE=str(file))
+    assert examined.returncode != 0
+    assert f"✗ policy file: {file}, line 9: hold_min" in examined.stdout
 
 
 def test_a_policy_file_is_adopted_once_and_shown_in_both_languages(mawid, tmp_path):
