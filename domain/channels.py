@@ -12,7 +12,7 @@ from domain.state import Needs, State
 
 def widen(needs: Needs, state: State, channel: str, at: datetime) -> None:
     """Whose places a channel's share is counted by: only the bookings know over which channel they were made."""
-    if not _has_share(state.policy_at(at), channel):
+    if not has_share(state.policy_at(at), channel):
         return
     for stream in needs.streams:
         slot = state.streams.get(stream)
@@ -38,7 +38,7 @@ def refuse_beyond_share(
     policy: Policy, state: State, slots: Sequence[Slot], channel: str, *, booking: str, at: datetime
 ) -> None:
     """A booking that has a place at a start already takes no second there."""
-    if not _has_share(policy, channel):
+    if not has_share(policy, channel):
         return
     for slot in slots:
         share = policy.channels[channel].places_of(slot.capacity)
@@ -46,7 +46,7 @@ def refuse_beyond_share(
             raise SlotFull(slot.name, slot.capacity, channel, share)
 
 
-def _has_share(policy: Policy, channel: str) -> bool:
+def has_share(policy: Policy, channel: str) -> bool:
     rule = policy.channels.get(channel)
     return rule is not None and rule.has_share
 

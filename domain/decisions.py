@@ -7,6 +7,7 @@ from domain import (
     adoption,
     announcements,
     changes,
+    channels,
     closures,
     counters,
     due,
@@ -113,6 +114,16 @@ def needs_of(command: Command, state: State) -> Needs:
     if not due.is_quiet(needs, state, command.at):
         due.widen(needs, state, command.at)
     return needs
+
+
+def needs_no_more(book: Command, asked: Needs, state: State) -> bool:
+    """Whether a booking still needs what it did when asked, with nothing due around it: the usual case, told quickly.
+
+    Of a booking among bookings alone: any other command may change what it needs.
+    """
+    assert isinstance(book, Book)
+    is_counted = state.policies.limit_shares and channels.has_share(state.policy_at(book.at), book.channel)
+    return not is_counted and due.is_quiet(asked, state, book.at)
 
 
 def settle(command: Command, needs: Needs, state: State) -> list[Fact]:

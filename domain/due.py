@@ -40,7 +40,7 @@ def is_quiet(needs: Needs, state: State, at: datetime) -> bool:
         return False
     for stream in needs.streams:
         entry = state.streams.get(stream)
-        if isinstance(entry, Slot) and entry.claims:
+        if isinstance(entry, Slot) and entry.claims and entry.due(at):
             return False
     return not any(
         who.holds or who.waiting or who.overdue(at)

@@ -10,9 +10,9 @@ from eventsourcing.persistence import EventStore
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from domain.commands import Beneficiary, Command
+from domain.commands import Beneficiary, Book, Command
 from domain.decision import Note, Renumbering, Sealing
-from domain.decisions import STEP_BY_STEP, decide, events_of, needs_of, settle
+from domain.decisions import STEP_BY_STEP, decide, events_of, needs_no_more, needs_of, settle
 from domain.errors import Refused
 from domain.events import Fact
 from domain.ports import Receipt
@@ -62,6 +62,8 @@ class Batch:
         self._events_max = limits.batch_events_max
         self._seconds_max = limits.batch_ms_max / 1000
         self._refusals_kept = timedelta(hours=limits.refusal_keep_h)
+        self._only_bookings = False
+        self._asked: dict[bytes, Needs] = {}  # by command id: what each of the batch needed when last asked
 
     def fitting(self, commands: Sequence[Command]) -> Sequence[Command]:
         """As many of the first as one transaction has room for: a day's publication is some thirty events."""
@@ -75,6 +77,8 @@ class Batch:
     def run(self, connection: Connection[TupleRow], commands: Sequence[Command]) -> tuple[Turn, list[Receipt]]:
         """A turn ready to be committed, and the receipts of the first commands: fewer than given when time was up."""
         state = self._state
+        self._asked.clear()
+        self._only_bookings = all(type(command) is Book for command in commands)
         needs = self._needs_of(commands)
         turn = self._take_turn(connection, commands, state.lacking(needs).lookups)
         known = turn.outcomes
@@ -124,7 +128,7 @@ class Batch:
     def _needs_of(self, commands: Sequence[Command]) -> Needs:
         needs = Needs()
         for command in commands:
-            one = needs_of(command, self._state)
+            one = self._asked[command.command_id] = needs_of(command, self._state)
             needs.streams |= one.streams
             needs.bookings |= one.bookings
             needs.persons |= one.persons
@@ -187,8 +191,11 @@ class Batch:
     def _settle(self, turn: Turn, command: Command, index: int, facts: list[Fact]) -> None:
         """Load what the command needs now, with what the clock has decided about it recorded.
 
-        Asked again, as earlier commands of the batch, and the clock, may have made more of it.
+        Asked again, as earlier commands of the batch, and the clock, may have made more of it; but not for a booking
+        around which everything is quiet.
         """
+        if self._only_bookings and needs_no_more(command, self._asked[command.command_id], self._state):
+            return
         while True:
             needs = self._load(turn, [command], needs_of(command, self._state), facts)
             try:
