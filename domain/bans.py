@@ -18,7 +18,8 @@ def refuse_if_banned(policy: Policy, who: Person, service: str, at: datetime) ->
 
     recent = {booking: start for booking, (_, start) in missed.items() if start > at - policy.ban_all_window}
     if len(recent) >= policy.ban_all_after:
-        last_day = _last_day(recent.values(), policy.ban_all_days, today)
+        third_and_later = sorted(recent.values())[policy.ban_all_after - 1 :]  # those before them barred from nothing
+        last_day = _last_day(third_and_later, policy.ban_all_days, today)
         if last_day is not None:
             raise Banned(None, last_day.isoformat(), sorted(recent))
 

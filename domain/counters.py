@@ -120,6 +120,6 @@ def _leaving(state: State, office: Office, capacities: Capacities, at: datetime)
         over -= min(over, len(claims))
         movable = sorted((each for each in booked if may_be_displaced(each, at)), key=lambda each: each.order)
         if over > len(movable):
-            return Leaving((), {}, stuck=next(each for each in booked if not may_be_displaced(each, at)))
+            return Leaving((), {}, stuck=min(set(booked) - set(movable), key=lambda each: each.order))
         displaced |= {each.booking: each for each in movable[len(movable) - over :]}
     return Leaving(in_order(list(displaced.values())), ended)

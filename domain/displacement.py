@@ -15,6 +15,7 @@ from domain.booking import Booking
 from domain.calendar import local_date
 from domain.decision import Decision
 from domain.eligibility import wall
+from domain.errors import InvalidRequest
 from domain.events import BookingDisplacedIn, BookingDisplacedOut, SlotReleased
 from domain.identifiers import slot_stream
 from domain.office import Office
@@ -88,9 +89,13 @@ def needs_of_change(state: State, office: Office, capacities: Capacities, choose
 
 
 def moves_of(state: State, office: Office, capacities: Capacities, leaving: Leaving, at: datetime) -> Sequence[Move]:
-    """Of a state that has all that `needs_of_change` asks for."""
+    """Of a state that has all that `needs_of_change` asks for. A booking's facts never step back in time."""
     planned = plan(state, office, capacities, leaving.bookings, at)
     assert planned.streams <= state.streams.keys()
+    for move in planned.moves:
+        if at < move.booking.last_at:
+            told = f"is earlier than the last fact of {move.booking.booking}, {wall(move.booking.last_at)}"
+            raise InvalidRequest("at", told)
     return planned.moves
 
 

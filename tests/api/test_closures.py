@@ -127,6 +127,19 @@ def test_a_booking_that_has_begun_stays(api, at, displaced):
     assert standing(api, booked)["starts_at"] == (TUESDAY if displaced else MONDAY).isoformat()
 
 
+@pytest.mark.parametrize("preview", [True, False])
+@pytest.mark.parametrize(("after", "status"), [(timedelta(), 200), (-SECOND, 422)])
+def test_a_closure_that_is_earlier_than_the_last_fact_of_whom_it_moves_is_refused(api, after, status, preview):
+    office = api.given_an_office()
+    api.given_a_booking(office, at=ADVANCE + DAY)
+
+    response = close(api, office, at=ADVANCE + DAY + after, preview=preview)
+
+    assert response.status_code == status
+    if status == 422:
+        assert response.json()["field"] == "at"
+
+
 @pytest.mark.parametrize(("until", "displaced"), [("2011-01-03T08:15", 0), ("2011-01-03T08:30", 1)])
 def test_a_booking_is_displaced_if_any_of_its_slots_is_closed(api, until, displaced):
     office = api.given_an_office()

@@ -274,7 +274,7 @@ class Ledger:
             if barred == service and start.date() < today <= start.date() + timedelta(days=15):
                 return True
         recent = [start.date() for _, start in missed if start > at - timedelta(days=180)]
-        return len(recent) >= 3 and max(recent) < today <= max(recent) + timedelta(days=30)
+        return any(missed < today <= missed + timedelta(days=30) for missed in sorted(recent)[2:])
 
     def _refuse_unless_allowed(self, fact: Fact, told: dict[str, Any]) -> None:
         person, at = fact.person or "", fact.at

@@ -53,6 +53,16 @@ def test_pol_10_three_no_shows_in_180_days_bar_every_service_for_thirty_days(mon
     assert banned(who, monday + 31 * DAY, service="SV-CA-99") is None
 
 
+def test_pol_10_the_third_no_show_bars_from_the_day_after_it_and_a_fourth_shortens_nothing(monday, eight):
+    third = missed(eight - 50 * DAY, eight - 5 * DAY, eight)
+    fourth = missed(eight - 50 * DAY, eight - 6 * DAY, eight - 5 * DAY, eight)
+
+    assert banned(third, monday + DAY - SECOND, service="SV-CA-99") is None
+    assert banned(third, monday + DAY, service="SV-CA-99").until == "2011-02-02"
+    assert banned(fourth, monday + DAY - SECOND, service="SV-CA-99").until == "2011-01-28"
+    assert banned(fourth, monday + DAY, service="SV-CA-99").until == "2011-02-02"
+
+
 def test_pol_10_a_no_show_counts_as_long_as_its_start_is_less_than_180_days_ago(eight):
     at = eight + 5 * DAY
     just_within = missed(at - 180 * DAY + SECOND, eight - DAY, eight)

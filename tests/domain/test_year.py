@@ -3,6 +3,7 @@
 import pytest
 
 from domain import eligibility, fair_release, offers
+from domain.displacement import _Places
 from domain.errors import SlotFull
 from domain.events import PlaceClaimed
 from domain.slot import Slot
@@ -72,7 +73,17 @@ def a_place_goes_back_to_whoever_gave_it_up(monkeypatch):
     monkeypatch.setattr(fair_release, "refuse_own", lambda *_: None)
 
 
+def the_displaced_are_put_wherever_there_is_room(monkeypatch):
+    take = _Places.take
+
+    def second_best(self, minutes):
+        return take(self, minutes) and take(self, minutes)
+
+    monkeypatch.setattr(_Places, "take", second_best)
+
+
 BUGS = (
+    the_displaced_are_put_wherever_there_is_room,
     claims_are_overlooked,
     a_freed_place_is_nobodys,
     the_line_has_no_order,
