@@ -42,11 +42,11 @@ def is_quiet(needs: Needs, state: State, at: datetime) -> bool:
         entry = state.streams.get(stream)
         if isinstance(entry, Slot) and entry.claims and entry.due(at):
             return False
-    return not any(
-        who.holds or who.waiting or who.overdue(at)
-        for lookup in needs.lookups
-        if (who := state.persons.get(state.people.get(lookup) or "")) is not None
-    )
+    for lookup in needs.lookups:
+        who = state.persons.get(state.people.get(lookup) or "")
+        if who is not None and (who.holds or who.waiting or who.overdue(at)):
+            return False
+    return True
 
 
 # -- what due acts read -----------------------------------------------------------------------------------------------

@@ -58,8 +58,9 @@ def places(state: State, office: str, service: str, starts_at: datetime) -> set[
     """The streams a visit touches; how many slots is known once the service is."""
     offered = state.service(service)
     minutes = offered.registered.minutes if offered is not None and offered.registered is not None else 15
-    slots = {slot_stream(office, start) for start in starts_of(starts_at, minutes)}
-    return slots | {f"office/{office}", f"service/{service}"}
+    streams = {f"office/{office}", f"service/{service}"}
+    streams.update([slot_stream(office, start) for start in starts_of(starts_at, minutes)])
+    return streams
 
 
 # -- what each command becomes ----------------------------------------------------------------------------------------
