@@ -186,20 +186,23 @@ class OpenStart(NamedTuple):
 
 #: Starts of a service of n slots: all n must exist, be open, and follow each other; the least of them counts.
 _STARTS = """
-    SELECT first.office, first.starts_at, min(greatest(slot.capacity - slot.taken - claimed.places, 0)) AS free,
-           min(slot.capacity) AS capacity
-    FROM view_availability.slot AS first
-    CROSS JOIN generate_series(0, %(slots)s - 1) AS n
-    JOIN view_availability.slot
-      ON slot.office = first.office AND slot.starts_at = first.starts_at + n * interval '15 minutes'
-     AND NOT slot.withdrawn
-    CROSS JOIN LATERAL (SELECT count(*)::integer AS places FROM view_availability.claim
-                        WHERE claim.office = slot.office AND claim.starts_at = slot.starts_at
-                          AND claim.until > %(now)s) AS claimed
-    WHERE first.office = %(office)s AND first.starts_at >= %(first)s::date::timestamp AT TIME ZONE interval '3 hours'
-      AND first.starts_at < (%(last)s::date + 1)::timestamp AT TIME ZONE interval '3 hours'
-    GROUP BY first.office, first.starts_at
-    HAVING count(*) = %(slots)s
+    SELECT starts_at, free, capacity FROM (
+        SELECT starts_at, min(free) OVER visit AS free, min(capacity) OVER visit AS capacity,
+               count(*) OVER visit AS slots
+        FROM (
+            SELECT slot.starts_at, slot.capacity,
+                   greatest(slot.capacity - slot.taken - coalesce(claimed.places, 0), 0)::integer AS free
+            FROM view_availability.slot
+            LEFT JOIN (SELECT starts_at, count(*) AS places FROM view_availability.claim
+                       WHERE office = %(office)s AND until > %(now)s GROUP BY starts_at) AS claimed USING (starts_at)
+            WHERE slot.office = %(office)s AND NOT slot.withdrawn
+              AND slot.starts_at >= %(first)s::date::timestamp AT TIME ZONE interval '3 hours'
+              AND slot.starts_at < (%(last)s::date + 1)::timestamp AT TIME ZONE interval '3 hours'
+        ) AS open
+        WINDOW visit AS (ORDER BY starts_at
+                         RANGE BETWEEN CURRENT ROW AND (%(slots)s - 1) * interval '15 minutes' FOLLOWING)
+    ) AS first
+    WHERE slots = %(slots)s
 """
 _DAYS = (
     "WITH start AS ("
