@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from threading import Event
 from time import monotonic
 from typing import Annotated, Any, Final, Generic, TypeVar
 
@@ -25,8 +24,20 @@ LASTS_S_MAX: Final = 3600.0
 #: How long a client waits before it comes back.
 _BEGINNING: Final = b"retry: 2000\n\n"
 
-#: Set when this process is to stop: streams end, or it would wait for them, and they for it.
-ENDING: Final = Event()
+
+class Ending:
+    """Set when this process is to stop: streams end, or it would wait for them, and they for it.
+
+    Without a lock, which an Event has: a second signal may arrive while the handler of the first holds it.
+    """
+
+    __slots__ = ("has_come",)
+
+    def __init__(self) -> None:
+        self.has_come = False
+
+
+ENDING: Final = Ending()
 
 LastEventId = Annotated[str | None, Header(description="Where a stream broke off: what came after it follows")]
 
@@ -109,7 +120,7 @@ async def _begun(looks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             if news or monotonic() - spoke >= HEARTBEAT_S:
                 spoke = monotonic()
                 yield news or _HEARTBEAT
-            if ENDING.is_set() or monotonic() > until:
+            if ENDING.has_come or monotonic() > until:
                 return
     except psycopg.OperationalError:
         return

@@ -176,5 +176,9 @@ class Worker:
     def _end_streams_on_signal() -> None:
         """granian waits for every answer under way, and lets nobody know: an open stream would hold it up until it is
         killed. The event loop hears of signals by another way, so granian's own handlers are called as before."""
+
+        def end(*_: object) -> None:
+            ENDING.has_come = True
+
         for name in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(name, lambda *_: ENDING.set())
+            signal.signal(name, end)

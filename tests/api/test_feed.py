@@ -116,13 +116,13 @@ def test_streams_end_when_the_process_is_to_stop(api):
     async def told():
         async with listening(api, f"{STREAM}?after=0", by=api.operator, ends=True) as stream:
             await stream.next()
-            server_sent.ENDING.set()
+            server_sent.ENDING.has_come = True
         return stream
 
     try:
         stream = api.run(asyncio.wait_for(told(), 30))
     finally:
-        server_sent.ENDING.clear()
+        server_sent.ENDING.has_come = False
     assert stream.status == 200
 
 
