@@ -34,9 +34,6 @@ class WaitingList:
         service = self.entries[entry].service
         return 1 + sum(other.service == service for other in self._before(entry))
 
-    def in_line(self, day: date) -> list[Entry]:
-        return [entry for entry in self.entries.values() if entry.waits_for(day)]
-
     def ended_before(self, day: date) -> list[Entry]:
         return [entry for entry in self.entries.values() if entry.until < day and entry.offer is None]
 

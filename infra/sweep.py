@@ -13,6 +13,7 @@ from domain.commands import SettleDay
 from domain.due import SYSTEM
 from domain.ports import OutcomeUnknown, Overloaded
 from infra.bootstrap import Instance
+from infra.desk import CommandFault
 from projections.due import office_days
 
 _log = structlog.get_logger("sweep")
@@ -27,7 +28,7 @@ class Sweep:
         while not stopping.wait(self._limits.sweep_every_s):
             try:
                 self.once(datetime.now(UTC))
-            except (psycopg.OperationalError, psycopg.errors.UndefinedTable, Overloaded, OutcomeUnknown) as error:
+            except (psycopg.Error, Overloaded, OutcomeUnknown) as error:  # a view being made, a database away
                 _log.warning("not swept this time", error=type(error).__name__)
 
     def once(self, now: datetime) -> int:
@@ -36,7 +37,13 @@ class Sweep:
         since = now - timedelta(days=limits.sweep_back_days_max)
         with psycopg.connect(instance.dsn, autocommit=True) as connection:
             found = office_days(connection, since=since, now=now, limit=limits.sweep_office_days_max)
+        settling = []
         for office, day in found:
             stamp = instance.stamp(SYSTEM, os.urandom(16).hex(), now)
-            instance.desk.submit(SettleDay(**stamp, office=office, day=day)).result()
+            settling.append((office, day, instance.desk.submit(SettleDay(**stamp, office=office, day=day))))
+        for office, day, future in settling:
+            try:
+                future.result()
+            except CommandFault as fault:  # one office-day that cannot be settled leaves the others theirs
+                _log.error("not settled", office=office, day=day.isoformat(), error=str(fault))
         return len(found)

@@ -1,6 +1,5 @@
 """The waiting lists: who is in line, what they were offered, and how it ended."""
 
-from collections.abc import Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 
@@ -109,8 +108,3 @@ _ENTRY = """
 def by_id(connection: Connection[TupleRow], entry: str) -> EntryRow | None:
     with connection.cursor(row_factory=class_row(EntryRow)) as cursor:
         return cursor.execute(_ENTRY + "WHERE entry.entry = %s", (entry,)).fetchone()
-
-
-def of_person(connection: Connection[TupleRow], person: str) -> Sequence[EntryRow]:
-    with connection.cursor(row_factory=class_row(EntryRow)) as cursor:
-        return cursor.execute(_ENTRY + "WHERE entry.person = %s ORDER BY joined", (person,)).fetchall()
