@@ -85,3 +85,18 @@ def test_history_older_than_the_sweep_looks_back_stays_as_it_is(office, sweep_at
     office.submit(office.booking(1))
 
     assert sweep_at(MONDAY + 40 * DAY) == 0
+
+
+def test_a_day_that_cannot_be_settled_stops_no_sweep_and_is_tried_again(office, database_url, sweep_at, monkeypatch):
+    def break_down(*_):
+        raise ZeroDivisionError
+
+    booked = office.submit(office.booking(1))
+    with monkeypatch.context() as broken:
+        broken.setattr("domain.sweep.end_windows", break_down)
+        assert sweep_at(MONDAY + DAY) == 1
+    assert facts_since(database_url, booked.position) == []
+
+    sweep_at(MONDAY + DAY)
+
+    assert [kind for kind, *_ in facts_since(database_url, booked.position)] == ["OutcomeRecorded.v1"]
