@@ -48,6 +48,7 @@ from api.person_commands import PERSON_COMMANDS
 from api.policy_commands import POLICY_COMMANDS
 from api.policy_table import TABLE, RouteWithoutPolicy
 from api.problems import Answer, Problem
+from api.recent import Recent
 from api.references import References
 from api.routes import CommandRoute, GuardedRoute
 from api.runner import Runner
@@ -97,6 +98,7 @@ def create_app(services: Services) -> Edge:
     app = _routes(runner, of_many)
     app.state.services, app.state.callers = services, callers
     app.state.references, app.state.metrics = references, metrics
+    app.state.availability = Recent.within(services.limits)
     return Edge(Door(app, runner, of_many), services.limits, metrics)
 
 

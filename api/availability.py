@@ -1,21 +1,26 @@
 """What is free: days of an office, and the starts of one day, in places of the service asked for."""
 
-from datetime import datetime
+from collections.abc import Callable, Hashable
+from functools import partial
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request
 from psycopg import Connection
 from pydantic import BaseModel, ConfigDict
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api import answers, problems, views
+from api import answers, clock, problems, views
+from api.callers import headers_of
 from api.catalogue import VIEW as CATALOGUE
 from api.catalogue import refuse_unknown
 from api.openapi import problem_responses
 from api.problems import invalid
-from api.revalidation import revalidated
-from api.routes import GuardedRoute, TheServices, TheTime, at_least
+from api.recent import Recent
+from api.revalidation import encode, unless_known
+from api.routes import AT_LEAST, GuardedRoute, TheServices, TheTime, at_least
 from api.schemas import Code, Day
+from api.services import Services
 from api.web.language import ARABIC, ENGLISH
 from domain.calendar import hijri
 from domain.errors import ServiceNotOffered
@@ -27,6 +32,11 @@ DAYS_MAX: Final = 62
 
 router = APIRouter(route_class=GuardedRoute, tags=["catalogue"], dependencies=[at_least(VIEW, CATALOGUE)])
 _problems = problem_responses("service-not-offered", "view-behind")
+_JSON: Final = "application/json"
+_RECENT: Final = (
+    " Answers may be some tenths of a second old (setting `AVAILABILITY_KEPT_MS`): `as_of` says from when. With "
+    "`Mawid-At-Least` or `Mawid-Now` they are read afresh."
+)
 _AS_OF: Final[dict[str, Any]] = {"position": 4711, "at": "2011-02-01T10:00:00+03:00"}
 Since = Annotated[Day, Query(alias="from", description="The first day")]
 Until = Annotated[Day | None, Query(alias="to", description="The last day; without it, the first alone")]
@@ -96,12 +106,12 @@ class Starts(BaseModel):
     description=f"Both ends included, at most {DAYS_MAX} days. In places of the service: a start of a longer one has "
     "as many as the least of its slots, and those of neighbouring starts overlap. A closed day has a `reason`: "
     "`weekend`, `holiday`, `closure` (in the words of its announcement) or `not-published`. A start that is past still "
-    "shows its places: whether it can be booked is for the booking to say.",
+    "shows its places: whether it can be booked is for the booking to say." + _RECENT,
     response_model=Days,
     response_model_exclude_none=True,
     responses=_problems,
 )
-def days(
+async def days(
     *,
     request: Request,
     services: TheServices,
@@ -116,21 +126,23 @@ def days(
         raise invalid("to", "is before `from`")
     if (last - since).days >= DAYS_MAX:
         raise invalid("to", f"at most {DAYS_MAX} days are shown at a time")
-    with services.pool.connection() as connection, snapshot(connection):
-        minutes = _minutes(connection, office, service, now)
+
+    def read(connection: Connection[Any]) -> dict[str, Any]:
+        minutes = _minutes(connection, office, service)
         found = availability.days(connection, office, minutes, since, last, now=now)
-        as_of = position_of(connection, VIEW)
-    return revalidated(request, {"days": [_day(each) for each in found], "as_of": views.shown(as_of)})
+        return {"days": [_day(each) for each in found], "as_of": views.shown(position_of(connection, VIEW))}
+
+    return await _answered(request, services, ("days", office, service, since, last), read)
 
 
 @router.get(
     "/v1/availability/slots",
     summary="The starts of one day, with their free places",
-    description="Those at which the service fits, in order; none on a closed day.",
+    description="Those at which the service fits, in order; none on a closed day." + _RECENT,
     response_model=Starts,
     responses=_problems,
 )
-def starts(
+async def starts(
     *,
     request: Request,
     services: TheServices,
@@ -139,27 +151,46 @@ def starts(
     service: Code,
     day: Annotated[Day, Query(alias="date")],
 ) -> Response:
-    with services.pool.connection() as connection, snapshot(connection):
-        minutes = _minutes(connection, office, service, now)
+    def read(connection: Connection[Any]) -> dict[str, Any]:
+        minutes = _minutes(connection, office, service)
         found = availability.starts(connection, office, minutes, day, now=now)
-        as_of = position_of(connection, VIEW)
-    slots = [
-        {"starts_at": views.office_time(each.starts_at), "free": each.free, "capacity": each.capacity} for each in found
-    ]
-    return revalidated(request, {"slots": slots, "as_of": views.shown(as_of)})
+        return {"slots": [_start(each) for each in found], "as_of": views.shown(position_of(connection, VIEW))}
+
+    return await _answered(request, services, ("starts", office, service, day), read)
 
 
-def _minutes(connection: Connection[Any], office: str, service: str, now: datetime) -> int:
+async def _answered(
+    request: Request, services: Services, asked: Hashable, read: Callable[[Connection[Any]], dict[str, Any]]
+) -> Response:
+    headers = headers_of(request.scope)
+    recent: Recent = request.app.state.availability
+    work_out = partial(_read, services, read)
+    if AT_LEAST in headers or clock.HEADER in headers:
+        body = await run_in_threadpool(work_out)
+    else:
+        body = await recent.answer(asked, work_out)
+    return unless_known(request, body, _JSON)
+
+
+def _read(services: Services, read: Callable[[Connection[Any]], dict[str, Any]]) -> bytes:
+    with services.pool.connection() as connection, snapshot(connection):
+        return encode(read(connection))
+
+
+def _minutes(connection: Connection[Any], office: str, service: str) -> int:
     """How long the service takes. Refuses what is not in the catalogue, and what is not booked at this office."""
-    offices = catalogue.offices(connection, now=now, office=office)
-    refuse_unknown("office", is_known=bool(offices))
-    found = next((each for each in catalogue.services(connection) if each.service == service), None)
-    refuse_unknown("service", is_known=found is not None)
-    assert found is not None
-    if not (found.needs_visit and found.sector in offices[0].sectors):
+    visit = catalogue.visit(connection, office, service)
+    refuse_unknown("office", is_known=visit.office_is_known)
+    refuse_unknown("service", is_known=visit.minutes is not None)
+    assert visit.minutes is not None
+    if not visit.is_offered:
         refusal = ServiceNotOffered(office, service)
         raise problems.Problem(refusal.name, str(refusal), refusal.evidence)
-    return found.minutes
+    return visit.minutes
+
+
+def _start(start: availability.OpenStart) -> dict[str, Any]:
+    return {"starts_at": views.office_time(start.starts_at), "free": start.free, "capacity": start.capacity}
 
 
 def _day(day: availability.Day) -> dict[str, Any]:

@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-_encode = msgspec.json.Encoder().encode
+encode: Final = msgspec.json.Encoder().encode
 
 
 def revalidated(request: Request, members: Mapping[str, Any]) -> Response:
-    return unless_known(request, _encode(members), "application/json")
+    return unless_known(request, encode(members), "application/json")
 
 
 def unless_known(request: Request, body: bytes, media_type: str) -> Response:

@@ -23,6 +23,7 @@ from api.services import Services
 from domain.commands import Caller
 
 POSITION_MAX = 2**63 - 1
+AT_LEAST = b"mawid-at-least"
 _POSITION = re.compile(r"[0-9]{1,19}")
 _CALLER = "mawid.caller"
 
@@ -52,23 +53,24 @@ class CommandRoute(APIRoute):
     """A command's, which api/runner.py guards: there the order of checks is the same for both doors."""
 
 
-def _services(request: Request) -> Services:
+# Coroutines, though they wait for nothing: a plain function would go through a thread at each request.
+async def _services(request: Request) -> Services:
     services: Services = request.app.state.services
     return services
 
 
-def _references(request: Request) -> References:
+async def _references(request: Request) -> References:
     references: References = request.app.state.references
     return references
 
 
-def _caller(request: Request) -> Caller:
+async def _caller(request: Request) -> Caller:
     """Whom the guard has let in; for routes whose row asks for a token."""
     caller: Caller = request.scope[_CALLER]
     return caller
 
 
-def _now(request: Request) -> datetime:
+async def _now(request: Request) -> datetime:
     return time_of_read(request.app.state.services, headers_of(request.scope))
 
 

@@ -48,6 +48,8 @@ class Limits:
     bucket_depth_s: int = 4  # seconds' worth of requests that may come at once
     access_log_lines_per_s: int = 100
     streams_max: int = 256
+    availability_kept_ms: int = 200
+    availability_answers_max: int = 2_000
 
 
 @dataclass(frozen=True, kw_only=True)

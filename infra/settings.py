@@ -168,6 +168,8 @@ class Http:
     ] = 100
     bucket_depth_s: Annotated[int, LIMIT, "seconds' worth of requests that may come at once"] = 4
     streams_max: Annotated[int, LIMIT, "open streams of server-sent events; beyond it: 503"] = 256
+    availability_kept_ms: Annotated[int, FROM_ZERO, "how old an answer about free places may be; 0: read each"] = 200
+    availability_answers_max: Annotated[int, LIMIT, "most answers about free places kept at a time"] = 2_000
     request_s_max: Annotated[int, LIMIT, "longest time for a request"] = 30
     header_read_s_max: Annotated[int, LIMIT, "longest time a client may take to send its headers"] = 10
     at_least_wait_s_max: Annotated[int, FROM_ZERO, "longest wait for Mawid-At-Least; beyond it: 503"] = 2

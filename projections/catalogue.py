@@ -208,6 +208,25 @@ def services(connection: Connection[TupleRow], *, sector: str | None = None) -> 
         return cursor.execute(query, {"sector": sector}).fetchall()
 
 
+class Visit(NamedTuple):
+    office_is_known: bool
+    minutes: int | None  # None: the service is unknown
+    is_offered: bool  # that it needs a visit, and the office serves its sector
+
+
+def visit(connection: Connection[TupleRow], office: str, service: str) -> Visit:
+    """What a visit to the office for the service would be."""
+    query = """
+        SELECT office IS NOT NULL, minutes, coalesce(needs_visit AND sector = ANY(sectors), false)
+        FROM (VALUES (true)) AS asked
+        LEFT JOIN view_catalogue.office ON office = %s
+        LEFT JOIN view_catalogue.service ON service = %s
+    """
+    row = connection.execute(query, (office, service)).fetchone()
+    assert row is not None
+    return Visit(*row)
+
+
 def coverage_of_regions(connection: Connection[TupleRow], live_on: date) -> dict[str, Coverage]:
     """How far the rollout has come in each region that has offices."""
     query = """

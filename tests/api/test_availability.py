@@ -137,3 +137,14 @@ def test_so_many_days_are_shown_at_a_time(api):
     last = (start_after(0) + timedelta(days=61)).date().isoformat()
 
     assert len(days(api, office, DAYS[0], last)) == 62
+
+
+def test_who_asks_for_a_position_is_not_told_what_was_told_to_others(api):
+    office = api.given_an_office()
+    path = f"/v1/availability?office={office}&service=SV-CA-02&from={DAYS[0]}"
+    read(api, path)
+    assert api.get(path).json()["days"][0]["free"] == SLOTS
+
+    api.given_a_booking(office)
+
+    assert read(api, path).json()["days"][0]["free"] == SLOTS - 1

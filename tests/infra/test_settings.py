@@ -116,6 +116,7 @@ def test_a_limit_says_its_unit_in_its_name():
     numbers = {each.name for group in groups for each in fields(group) if isinstance(getattr(group, each.name), int)}
 
     units = (
+        "answers",
         "bookings",
         "bytes",
         "commands",
