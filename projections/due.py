@@ -15,7 +15,8 @@ class OfficeDay(NamedTuple):
 
 _OFFICE_DAYS = """
     WITH closed AS (
-        SELECT office, (starts_at AT TIME ZONE interval '3 hours')::date AS day
+        SELECT office, (starts_at AT TIME ZONE interval '3 hours')::date AS day,
+               min(starts_at) AS first, max(starts_at) AS last
         FROM view_availability.slot WHERE starts_at > %(since)s AND starts_at <= %(now)s
         GROUP BY 1, 2 HAVING max(starts_at) + interval '15 minutes' <= %(now)s
     )
@@ -23,10 +24,9 @@ _OFFICE_DAYS = """
     FROM view_availability.claim WHERE until <= %(now)s AND until > %(since)s
     UNION
     SELECT office, day FROM closed
-    JOIN (SELECT DISTINCT office, (starts_at AT TIME ZONE interval '3 hours')::date AS day
-          FROM view_bookings.booking
-          WHERE status = 'confirmed' AND NOT unplaced AND starts_at > %(since)s AND ends_at <= %(now)s) AS unattended
-    USING (office, day)
+    WHERE EXISTS (SELECT FROM view_bookings.booking
+                  WHERE booking.office = closed.office AND starts_at BETWEEN closed.first AND closed.last
+                    AND status = 'confirmed' AND NOT unplaced AND ends_at <= %(now)s)
     UNION
     SELECT office, until FROM view_waiting.entry
     WHERE status = 'waiting' AND until < (%(now)s AT TIME ZONE interval '3 hours')::date
