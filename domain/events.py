@@ -1,7 +1,8 @@
 """Every fact Mawid knows, in one file, grouped by life cycle. What is stored under a TOPIC is never changed.
 
 A stored event is an envelope (`Fact`) around one of the classes below. The envelope's fields are columns of the log;
-the class, as JSON, is its `state`. A new shape of an old fact is a new class with a `.v2` topic and an upcaster.
+the class, as JSON, is its `state`. A new shape of an old fact is a new class with a `.v2` topic and
+an upcaster (domain/upcasting.py).
 No event holds personal data: a person is an id drawn by chance, whose number, name and mobile live sealed in the vault.
 """
 
