@@ -92,7 +92,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
 def create_app(services: Services) -> Edge:
     """Raises RouteWithoutPolicy if the policy table says nothing about a route."""
     callers, references = Callers(services), References(services)
-    metrics = Metrics(services.queue_depth, services.reached)
+    metrics = Metrics(services.queue_depth, services.reached, services.checked)
     runner = Runner(services, callers, references)
     of_many = Bulk(services, callers, runner)
     app = _routes(runner, of_many)

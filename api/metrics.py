@@ -8,6 +8,8 @@ import psycopg
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector, CollectorRegistry
 
+from api.services import Checked
+
 #: Upper bounds of the latency histogram, in seconds.
 BOUNDS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 #: A confirmation is prompt within this time (indicator B2 of the national measurement).
@@ -29,9 +31,15 @@ class _Latency:
 class Metrics(Collector):
     """The client library's own counters lock and look labels up each time: this is a tenth of their cost."""
 
-    def __init__(self, queue_depth: Callable[[], int], reached: Callable[[], tuple[int, Mapping[str, int]]]) -> None:
+    def __init__(
+        self,
+        queue_depth: Callable[[], int],
+        reached: Callable[[], tuple[int, Mapping[str, int]]],
+        checked: Callable[[], Mapping[str, Checked]],
+    ) -> None:
         self._queue_depth = queue_depth
         self._reached = reached
+        self._checked = checked
         self._requests: dict[tuple[str, str, int], int] = {}
         self._problems: dict[str, int] = {}
         self._latencies: dict[str, _Latency] = {}
@@ -81,6 +89,7 @@ class Metrics(Collector):
         """The rest is told even while the database is away: that is when it is wanted."""
         try:
             head, views = self._reached()
+            checked = self._checked()
         except psycopg.OperationalError:
             yield GaugeMetricFamily("mawid_database_up", "Whether the database answers", value=0)
             return
@@ -90,6 +99,15 @@ class Metrics(Collector):
         for view, position in views.items():
             lag.add_metric([view], max(0, head - position))
         yield lag
+        problems = GaugeMetricFamily(
+            "mawid_self_check_problem", "Whether the last self-check found the log or a view wrong", labels=["part"]
+        )
+        ages = GaugeMetricFamily("mawid_self_check_age_seconds", "Since the last self-check", labels=["part"])
+        for part, found in checked.items():
+            problems.add_metric([part], int(found.has_problem))
+            ages.add_metric([part], found.age_s)
+        yield problems
+        yield ages
 
 
 def _running(counts: list[int]) -> Iterator[tuple[str, float]]:

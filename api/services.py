@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from psycopg_pool import ConnectionPool
 
@@ -52,6 +52,11 @@ class Limits:
     availability_answers_max: int = 2_000
 
 
+class Checked(NamedTuple):
+    has_problem: bool
+    age_s: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class Services:
     desk: AsyncDesk
@@ -71,6 +76,7 @@ class Services:
     clock: Literal["system", "request"]
     lagging: Callable[[], Mapping[str, int]]  # views that have not reached the head seen at start → events behind
     stopped: Callable[[], Mapping[str, str]] = dict  # views that nobody folds, for whatever head → a sentence
+    checked: Callable[[], Mapping[str, Checked]] = dict  # what the last self-check has found, by part
     sectors: Sequence[tuple[str, str, str]] = ()  # sector, its name in Arabic and in English
     reached: Callable[[], tuple[int, Mapping[str, int]]] = lambda: (0, {})  # head of the log; view → its position
     queue_depth: Callable[[], int] = lambda: 0  # commands waiting at the desk

@@ -28,6 +28,7 @@ from infra.migrate import migrate
 from infra.policy_adoption import adopt_policies
 from infra.policy_file import read_policies
 from infra.postgres import Database, DatabaseUnavailable
+from infra.self_check import NightlyCheck
 from infra.settings import PREFIX, Settings
 from infra.sweep import Sweep
 from infra.turn import forget_refusals
@@ -81,7 +82,10 @@ def serve(settings: Settings, database: Database, *, workers: int | None = None)
         if settings.instance.clock == "system":
             instance = parts.enter_context(open_instance(settings, database.dsn))
             threads.append(Thread(target=Sweep(instance).run, args=(stopping,), name="sweep", daemon=True))
-        for thread in threads:
+        check = Thread(
+            target=NightlyCheck(settings, database.dsn).run, args=(stopping,), name="self-check", daemon=True
+        )
+        for thread in (*threads, check):  # the check may take a minute, and nothing is lost if it does not end
             thread.start()
         try:
             server.serve()

@@ -79,6 +79,7 @@ def _only_schemes(urls: tuple[str, ...]) -> str:
 
 LIMIT = _whole(1)
 FROM_ZERO = _whole(0)
+TIME_OF_DAY = _matching(r"([01][0-9]|2[0-3]):[0-5][0-9]", "a time of day such as 03:00")
 PATH = Reader(Path, "a path")
 DSN = Reader(str, "a PostgreSQL address", without_password)
 BROKERS = _matching(r"[^\s,:]+:[0-9]+(,[^\s,:]+:[0-9]+)*", "host:port, or several of them separated by commas,")
@@ -150,6 +151,7 @@ class Sweep:
 @dataclass(frozen=True, kw_only=True)
 class Views:
     follow_events_max: Annotated[int, LIMIT, "events a view folds in one transaction"] = 5_000
+    self_check_at: Annotated[str, TIME_OF_DAY, "when log and views are checked each night, office time"] = "03:00"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from psycopg_pool import ConnectionPool
 from api import health
 from api.app import create_app
 from api.edge import App, Edge
-from api.services import Limits, Services, Unauthenticated
+from api.services import Checked, Limits, Services, Unauthenticated
 from domain.commands import Caller, RecordOperation
 from domain.ports import PersonFile, Receipt
 from infra.bootstrap import VIEWS, Instance, reference_hash
@@ -98,6 +98,7 @@ def open_services(instance: Instance) -> Iterator[Services]:
             lagging=lambda: _lagging(pool, head_at_start),
             stopped=lambda: _stopped(pool),
             reached=lambda: _reached(pool),
+            checked=lambda: _checked(pool),
             sectors=[(sector.sector, sector.name_ar, sector.name_en) for sector in sectors()],
             queue_depth=instance.desk.waiting,
             limits=Limits(**{limit.name: getattr(http, limit.name) for limit in fields(Limits)}),
@@ -147,6 +148,15 @@ def _stopped(pool: "ConnectionPool[Any]") -> dict[str, str]:
         missing = sorted(set(VIEWS) - followed(connection, VIEWS))
         positions = {view: position_of(connection, view).position for view in missing}
     return {view: f"no process folds it; it stands at position {position}" for view, position in positions.items()}
+
+
+def _checked(pool: "ConnectionPool[Any]") -> dict[str, Checked]:
+    query = """
+        SELECT DISTINCT ON (part) part, problem IS NOT NULL, extract(epoch FROM now() - checked_at)::double precision
+        FROM self_check ORDER BY part, id DESC
+    """
+    with pool.connection() as connection:
+        return {part: Checked(has_problem, age_s) for part, has_problem, age_s in connection.execute(query)}
 
 
 def _lagging(pool: "ConnectionPool[Any]", head: int) -> dict[str, int]:

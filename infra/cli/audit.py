@@ -1,4 +1,4 @@
-"""audit export."""
+"""audit check, export."""
 
 from pathlib import Path
 
@@ -6,11 +6,26 @@ import click
 
 from infra.cli.opening import opened_database
 from infra.export import export_log
+from infra.migrate import migrate
+from infra.self_check import LOG, check_all
 
 
 @click.group()
 def audit() -> None:
     """For those who check: the log as a file."""
+
+
+@audit.command()
+def check() -> None:
+    """Hold the log against its leaves, and every view against the log. Exit 1: something is wrong."""
+    with opened_database() as (settings, found):
+        migrate(found.dsn)
+        checked = check_all(settings, found.dsn)
+    for each in checked:
+        verdict = "whole" if each.part == LOG else "equal to the log"
+        click.echo(f"{each.part}: {each.position} events, {each.problem or verdict}")
+    if any(each.problem is not None for each in checked):
+        raise SystemExit(1)
 
 
 @audit.command()
