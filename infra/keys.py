@@ -30,6 +30,7 @@ _PURPOSES: Final = {
     "token": "signs the bearer tokens of this instance's own issuer",
     "vault": "seals personal data and finds a person by number; without it both are lost for good",
     "reference": "makes the secret references of bookings; never replace it",
+    "witness": "cosigns checkpoints of logs that it watches",
     "command": "makes command ids and request fingerprints, so that a retry is recognised",
 }
 
@@ -78,7 +79,7 @@ class Keys:
 
         Refuse once there are facts: a fresh vault key beside old rows would find nobody and open nothing.
         """
-        load = _read_or_create if create else _read
+        load = read_or_make_key if create else read_key
         vault = load("vault", files.vault)
         reference = load("reference", files.reference)
         return cls(
@@ -133,7 +134,7 @@ def key_id(name: str, material: bytes) -> str:
     return hashlib.sha256(f"mawid key id v1: {name}\0".encode() + material).hexdigest()[:8]
 
 
-def _read_or_create(name: str, path: Path) -> bytes:
+def read_or_make_key(name: str, path: Path) -> bytes:
     try:
         if not path.exists():
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -143,7 +144,7 @@ def _read_or_create(name: str, path: Path) -> bytes:
             f"The {name} key cannot be made at {path} ({error.strerror}): "
             "name a folder this user can write to, or put the key file there."
         ) from error
-    return _read(name, path)
+    return read_key(name, path)
 
 
 def _create(name: str, path: Path) -> None:
@@ -171,7 +172,7 @@ def _create(name: str, path: Path) -> None:
         os.close(folder)
 
 
-def _read(name: str, path: Path) -> bytes:
+def read_key(name: str, path: Path) -> bytes:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe at this path must not hold up the start
         try:

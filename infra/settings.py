@@ -155,6 +155,18 @@ class Views:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Checkpoints:
+    checkpoint_every_ms: Annotated[int, LIMIT, "between two signed checkpoints of a log that grows"] = 1_000
+    checkpoint_events_max: Annotated[int, LIMIT, "events that wait for a checkpoint before that"] = 1_000
+    checkpoint_folder: Annotated[
+        Path | None, PATH, "where the signer keeps its last checkpoint; empty: beside the signing key"
+    ] = None
+    checkpoint_keep_h: Annotated[
+        int, LIMIT, "how long every checkpoint is kept in the database; then one per 10,000 events"
+    ] = 24
+
+
+@dataclass(frozen=True, kw_only=True)
 class Http:
     host: Annotated[str, _matching(r"\S+", "an address or a host name"), "address to listen on"] = "127.0.0.1"
     port: Annotated[int, _whole(1, 65_535), "port to listen on"] = 8000
@@ -197,6 +209,7 @@ class Settings:
     desk: Desk
     sweep: Sweep
     views: Views
+    checkpoints: Checkpoints
     http: Http
     callers: Callers
 
