@@ -1,6 +1,4 @@
-import os
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -8,12 +6,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from infra import checkpoints
 from infra.checkpoints import InconsistentLog, Signer
-from infra.keys import read_or_make_key, read_key
+from infra.keys import read_or_make_key
 from infra.merkle import Frontier, root_of
 from infra.proofs import consistency_runs, continues, includes, inclusion_runs
-from infra.signed_note import Checkpoint, Note, verifier_key
+from infra.signed_note import verifier_key
 from infra.signing_files import SignerBusy, SigningFileError, SigningFiles
-from infra.stored_tree import MissingSubtree, StoredTree, store_subtrees
+from infra.stored_tree import ROW, MissingSubtree, StoredTree, leaf_of, store_subtrees
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -47,10 +45,10 @@ class Log:
         with self.connection.transaction():
             self.connection.execute("SET LOCAL session_replication_role = replica")
             tree, changed = Frontier(), []
-            for row in self.connection.execute(f"SELECT {checkpoints.ROW}, leaf FROM log ORDER BY position").fetchall():
+            for row in self.connection.execute(f"SELECT {ROW}, leaf FROM log ORDER BY position").fetchall():
                 leaf = row[-1]
                 if row[0] >= first:
-                    leaf = checkpoints.leaf_of(row[:-1])
+                    leaf = leaf_of(row[:-1])
                     changed.append((leaf, row[0]))
                 tree.append(leaf)
             self.connection.cursor().executemany("UPDATE log SET leaf = %s WHERE position = %s", changed)
@@ -105,7 +103,7 @@ def test_a_growing_log_is_signed_at_each_head(log):
         assert checkpoints.latest(log.connection) == (len(leaves), str(signed.note))
         assert log.files.kept().checkpoint == signed.checkpoint
     assert list(log.notes()) == [1, 3, 303, 304, 1004]
-    assert os.stat(log.files.checkpoint).st_mode & 0o777 == 0o600
+    assert log.files.checkpoint.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_head_that_stays_is_signed_once(log):
