@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 _BOOKING: dict[str, Any] = {
     "booking": "4z7ms8qk2v9tx0c1wjhe",
@@ -16,6 +16,13 @@ _BOOKING: dict[str, Any] = {
     "channel": "portal",
     "reschedules": 0,
 }
+_HASH = "NGY6h9QPWzqlG/GbTrwUxcg0nk4DkqBvTtYDxyGSYDw="
+NOTE = (
+    f"mawid/0f3a9c2b4d5e6f70\n4\n{_HASH}\n\n"
+    "— mawid/0f3a9c2b4d5e6f70 "
+    "Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5/Zhcyv2q1gGzGku9nTo+zyWE+xeMcTOAYQ8=\n"
+)
+_RECEIPT: dict[str, Any] = {"position": 3, "size": 4, "leaf": _HASH, "proof": [_HASH, _HASH], "checkpoint": NOTE}
 _AS_OF: dict[str, Any] = {"position": 4711, "at": "2011-02-01T10:00:00+03:00"}
 
 
@@ -42,6 +49,36 @@ class Booking(BaseModel):
     unplaced: bool | None = None  # true: a closure took its place, and no other start was free; else left out
 
 
+class Receipt(BaseModel):
+    """That a fact is in the log: leaf and proof give the root in the checkpoint (RFC 6962; all hashes in base64)."""
+
+    position: int
+    size: int  # of the log that the proof is about
+    leaf: str
+    proof: list[str]  # the leaf's sibling first
+    checkpoint: str | None  # the signed note; null: none of this size is kept
+
+    model_config = _example(_RECEIPT)
+
+
+class Consistency(BaseModel):
+    since: int = Field(alias="from")
+    to: int
+    proof: list[str]
+    checkpoint: str | None
+
+    model_config = _example({"from": 3, "to": 4, "proof": [_HASH, _HASH, _HASH], "checkpoint": NOTE})
+
+
+class CheckpointShown(BaseModel):
+    origin: str
+    size: int
+    root: str
+    note: str
+
+    model_config = _example({"origin": "mawid/0f3a9c2b4d5e6f70", "size": 4, "root": _HASH, "note": NOTE})
+
+
 class BookingAnswer(Booking):
     position: int
 
@@ -63,6 +100,7 @@ class GroupAnswer(BaseModel):
 
 class BookingState(Booking):
     as_of: AsOf
+    receipt: Receipt | None = None  # only where asked for; null: no checkpoint covers a fact of the booking yet
 
     model_config = _example(_BOOKING | {"as_of": _AS_OF})
 

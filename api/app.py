@@ -28,6 +28,7 @@ from api import (
     policies,
     problem_pages,
     problems,
+    proofs,
     queue,
     statistics,
     stream,
@@ -80,6 +81,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     stream.router,
     measurements.router,
     audit.router,
+    proofs.router,
     feed.router,
     health.router,
     documentation.router,
@@ -92,7 +94,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
 def create_app(services: Services) -> Edge:
     """Raises RouteWithoutPolicy if the policy table says nothing about a route."""
     callers, references = Callers(services), References(services)
-    metrics = Metrics(services.queue_depth, services.reached, services.checked)
+    metrics = Metrics(services.queue_depth, services.reached, services.checked, services.signing)
     runner = Runner(services, callers, references)
     of_many = Bulk(services, callers, runner)
     app = _routes(runner, of_many)

@@ -7,7 +7,7 @@ import msgspec
 from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import JSONResponse, Response
 
-from api import answers, guardians, queries, views
+from api import answers, guardians, proofs, queries, views
 from api.calendar_entry import calendar_entry, language_of, revision_after
 from api.openapi import BOOKING_NAMED, problem_responses
 from api.policy_table import is_office_of, sees_references
@@ -35,17 +35,27 @@ TheBooking = Annotated[str, Depends(_named)]
 @router.get(
     "/v1/bookings/{reference}",  # noqa: FAST003 - read by TheBooking
     summary="Where a booking stands",
+    description="With `receipt=true` it carries a `receipt` of its latest fact that a checkpoint covers: the leaf, the "
+    "proof that it is in the log (RFC 6962) and the signed checkpoint. Whoever keeps it can show later that the fact "
+    "was there. Null in the second before the first fact of a new booking is covered.",
     response_model=answers.BookingState,
     responses=_problems,
     dependencies=[at_least(VIEW, guardians.VIEW)],
 )
 def booking(
-    named: TheBooking, services: TheServices, caller: TheCaller, references: TheReferences, now: TheTime
+    *,
+    named: TheBooking,
+    services: TheServices,
+    caller: TheCaller,
+    references: TheReferences,
+    now: TheTime,
+    receipt: Annotated[bool, Query(description="Carry a receipt of the booking's latest fact")] = False,
 ) -> Response:
     with services.pool.connection() as connection, snapshot(connection):
         row, as_of = bookings.by_id(connection, named), position_of(connection, VIEW)
+        proof = {"receipt": proofs.receipt(services, connection, named)} if receipt and row is not None else {}
     shown = _shown(_readable(row, caller, services, now), caller, references)
-    return JSONResponse(shown | {"as_of": views.shown(as_of)})
+    return JSONResponse(shown | {"as_of": views.shown(as_of)} | proof)
 
 
 @router.get(

@@ -8,7 +8,7 @@ import psycopg
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from api.services import Checked
+from api.services import Checked, Signing
 
 #: Upper bounds of the latency histogram, in seconds.
 BOUNDS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -36,10 +36,12 @@ class Metrics(Collector):
         queue_depth: Callable[[], int],
         reached: Callable[[], tuple[int, Mapping[str, int]]],
         checked: Callable[[], Mapping[str, Checked]],
+        signing: Callable[[], Signing],
     ) -> None:
         self._queue_depth = queue_depth
         self._reached = reached
         self._checked = checked
+        self._signing = signing
         self._requests: dict[tuple[str, str, int], int] = {}
         self._problems: dict[str, int] = {}
         self._latencies: dict[str, _Latency] = {}
@@ -90,6 +92,7 @@ class Metrics(Collector):
         try:
             head, views = self._reached()
             checked = self._checked()
+            signing = self._signing()
         except psycopg.OperationalError:
             yield GaugeMetricFamily("mawid_database_up", "Whether the database answers", value=0)
             return
@@ -99,6 +102,10 @@ class Metrics(Collector):
         for view, position in views.items():
             lag.add_metric([view], max(0, head - position))
         yield lag
+        unsigned = max(0, head - signing.size)
+        yield GaugeMetricFamily("mawid_checkpoint_lag_events", "Events no checkpoint covers yet", value=unsigned)
+        refused = "Whether signing is refused: the log does not continue what was signed"
+        yield GaugeMetricFamily("mawid_checkpoint_refused", refused, value=int(signing.is_refused))
         problems = GaugeMetricFamily(
             "mawid_self_check_problem", "Whether the last self-check found the log or a view wrong", labels=["part"]
         )

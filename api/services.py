@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, Protocol
 
+from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from domain.commands import Caller, Command
-from domain.ports import PersonFile, Receipt
+from domain.ports import Inclusion, PersonFile, PublishedCheckpoint, Receipt
 
 MIB = 1024 * 1024
 
@@ -52,6 +53,23 @@ class Limits:
     availability_answers_max: int = 2_000
 
 
+class Checkpoints(Protocol):
+    """Signed heads of the log, and proofs up to the latest of them. For use within a snapshot."""
+
+    def latest(self, connection: Connection[Any]) -> PublishedCheckpoint | None: ...
+
+    def of_size(self, connection: Connection[Any], size: int) -> PublishedCheckpoint | None: ...
+
+    def inclusion(self, connection: Connection[Any], position: int, size: int) -> Inclusion: ...
+
+    def consistency(self, connection: Connection[Any], old: int, size: int) -> Sequence[bytes]: ...
+
+
+class Signing(NamedTuple):
+    size: int  # events that the latest checkpoint covers
+    is_refused: bool  # the log does not continue what was signed: nothing is signed any more
+
+
 class Checked(NamedTuple):
     has_problem: bool
     age_s: float
@@ -74,9 +92,11 @@ class Services:
     offices: Callable[[], Sequence[str]]  # ids of all, in order
     now: Callable[[], datetime]  # the system's clock, aware
     clock: Literal["system", "request"]
+    checkpoints: Checkpoints
     lagging: Callable[[], Mapping[str, int]]  # views that have not reached the head seen at start → events behind
     stopped: Callable[[], Mapping[str, str]] = dict  # views that nobody folds, for whatever head → a sentence
     checked: Callable[[], Mapping[str, Checked]] = dict  # what the last self-check has found, by part
+    signing: Callable[[], Signing] = lambda: Signing(0, is_refused=False)
     sectors: Sequence[tuple[str, str, str]] = ()  # sector, its name in Arabic and in English
     reached: Callable[[], tuple[int, Mapping[str, int]]] = lambda: (0, {})  # head of the log; view → its position
     queue_depth: Callable[[], int] = lambda: 0  # commands waiting at the desk

@@ -30,15 +30,21 @@ async def reading(services: Services, query: Callable[[Connection[Any]], T]) -> 
 
 
 async def seen(services: Services, views: Collection[str], position: int, wait_s: float) -> bool:
-    """Whether the views have folded the fact at `position` in time. Who waits holds neither thread nor connection."""
+    """Whether the views have folded the fact at `position` in time."""
+    found = await awaited(services, lambda connection: wait_for(connection, views, position, 0) or None, wait_s)
+    return found is not None
+
+
+async def awaited(services: Services, query: Callable[[Connection[Any]], T | None], wait_s: float) -> T | None:
+    """What the query finds, asked again until it finds something. Who waits holds neither thread nor connection."""
     until, pause_s = monotonic() + wait_s, _LOOK_S_MIN
-    while not await reading(services, lambda connection: wait_for(connection, views, position, 0)):
+    while (found := await reading(services, query)) is None:
         left_s = until - monotonic()
         if left_s <= 0:
-            return False
+            return None
         await asyncio.sleep(min(pause_s, left_s))
         pause_s = min(2 * pause_s, _LOOK_S_MAX)
-    return True
+    return found
 
 
 def shown(as_of: AsOf) -> dict[str, Any]:

@@ -39,6 +39,24 @@ class PersonFile:
     openings: Sequence[Opening] = field(repr=False)
 
 
+class PublishedCheckpoint(NamedTuple):
+    """The log's head as it was signed: a C2SP checkpoint. Who checks believes the note, and none of the rest."""
+
+    origin: str
+    size: int
+    root: bytes
+    note: str
+
+
+class Inclusion(NamedTuple):
+    """That an event is in the log of `size` events: RFC 6962, the leaf's index is position - 1."""
+
+    position: int
+    size: int
+    leaf: bytes
+    proof: Sequence[bytes]
+
+
 class Overloaded(Exception):
     """The queue is full, or the database is away: nothing was written; ask again after `retry_after_s`."""
 

@@ -16,7 +16,7 @@ from psycopg import Connection
 from infra.merkle import Frontier, root_of
 from infra.signed_note import Checkpoint, Note, NoteError, VerifierKey, signed, verifier_key
 from infra.signing_files import Kept, SigningFiles
-from infra.stored_tree import FAN_OUT, ROW, leaf_of, store_subtrees
+from infra.stored_tree import FAN_OUT, ROW, MissingSubtree, leaf_of, store_subtrees
 
 PAGE_EVENTS: Final = 5_000
 #: Of the checkpoints in the database that are newer than the file, so many are compared on the way.
@@ -40,6 +40,7 @@ class InconsistentLog(Exception):
 class Signed:
     checkpoint: Checkpoint
     note: Note
+    edge: bytes  # of its tree, as log_head has it
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class Signer:
                 self.files.remember_keys(origin)
                 self.files.keep(note, tree)
             self._publish(connection, note, now)
-        return Signed(Checkpoint.of(note), note)
+        return Signed(Checkpoint.of(note), note, edge)
 
     def _note(self, checkpoint: Checkpoint, kept: Kept | None) -> Note:
         """The one kept, if it says the same and no key has come since: a head is signed once."""
@@ -86,7 +87,10 @@ class Signer:
     def _publish(self, connection: Connection[Any], note: Note, now: datetime) -> None:
         checkpoint = Checkpoint.of(note)
         with connection.transaction():
-            store_subtrees(connection, checkpoint.size)
+            try:
+                store_subtrees(connection, checkpoint.size)
+            except MissingSubtree as missing:  # an event is gone that was signed long ago
+                raise InconsistentLog(missing.after + 1, str(missing)) from missing
             connection.execute(
                 "INSERT INTO checkpoint (size, root, note, signed_at) VALUES (%(size)s, %(root)s, %(note)s, %(now)s)"
                 " ON CONFLICT (size) DO UPDATE SET root = excluded.root, note = excluded.note"
@@ -109,20 +113,6 @@ def origin_of(connection: Connection[Any]) -> str:
     """The log's name in its checkpoints."""
     [origin] = connection.execute("SELECT origin FROM log_origin").fetchone() or [""]
     return str(origin)
-
-
-def latest(connection: Connection[Any]) -> tuple[int, str] | None:
-    """Size and note of the newest checkpoint published; None: there is none yet."""
-    row: tuple[int, str] | None = connection.execute(
-        "SELECT size, note FROM checkpoint ORDER BY size DESC LIMIT 1"
-    ).fetchone()
-    return row
-
-
-def of_size(connection: Connection[Any], size: int) -> str | None:
-    """The note of exactly this size, if one was signed and is kept."""
-    row: tuple[str] | None = connection.execute("SELECT note FROM checkpoint WHERE size = %s", (size,)).fetchone()
-    return row[0] if row is not None else None
 
 
 def record_refusal(connection: Connection[Any], refused: InconsistentLog, now: datetime) -> None:

@@ -30,6 +30,7 @@ from infra.policy_file import read_policies
 from infra.postgres import Database, DatabaseUnavailable
 from infra.self_check import NightlyCheck
 from infra.settings import PREFIX, Settings
+from infra.signing import Signing
 from infra.sweep import Sweep
 from infra.turn import forget_refusals
 from infra.web import open_web
@@ -82,6 +83,9 @@ def serve(settings: Settings, database: Database, *, workers: int | None = None)
         if settings.instance.clock == "system":
             instance = parts.enter_context(open_instance(settings, database.dsn))
             threads.append(Thread(target=Sweep(instance).run, args=(stopping,), name="sweep", daemon=True))
+        threads.append(
+            Thread(target=Signing(settings, database.dsn).run, args=(stopping,), name="checkpoints", daemon=True)
+        )
         check = Thread(
             target=NightlyCheck(settings, database.dsn).run, args=(stopping,), name="self-check", daemon=True
         )

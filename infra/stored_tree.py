@@ -22,7 +22,14 @@ ROW: Final = "position, stream, stream_version, type, person, booking, command_i
 
 
 class MissingSubtree(Exception):
-    """The tables do not hold the whole tree: the log has a gap, or its subtrees were removed by hand."""
+    """The tables do not hold the whole tree: the log has a gap, or its subtrees were removed by hand.
+
+    `after`: so many leaves are there, counted from the first.
+    """
+
+    def __init__(self, level: int, first: int, found: int) -> None:
+        self.after = (first + found) << (_HEIGHT * level)
+        super().__init__(f"level {level} of the tree ends after {first + found}: an event or a subtree is missing")
 
 
 class StoredTree:
@@ -41,16 +48,13 @@ class StoredTree:
         tile = self._tile(level, first // FAN_OUT)
         hashes = tile[first % FAN_OUT : first % FAN_OUT + (1 << above)]
         if len(hashes) != 1 << above:
-            raise MissingSubtree(f"level {level} of the tree ends before {first + (1 << above)}")
+            raise MissingSubtree(level, first, len(hashes))
         return root_of(hashes)
 
     def _tile(self, level: int, number: int) -> list[bytes]:
         if (tile := self._tiles.get((level, number))) is None:
             first = number * FAN_OUT
-            found = dict(_hashes(self._connection, level, first, first + FAN_OUT))
-            tile = []
-            while (each := found.get(first + len(tile))) is not None:
-                tile.append(each)
+            tile = _run(_hashes(self._connection, level, first, first + FAN_OUT), first)
             self._tiles[level, number] = tile
         return tile
 
@@ -81,10 +85,15 @@ def store_subtrees(connection: Connection[Any], size: int) -> None:
 def _sums(connection: Connection[Any], level: int, first: int, full: int) -> Iterator[tuple[list[int], list[bytes]]]:
     for start in range(first, full, _BLOCKS):
         numbers = list(range(start, min(start + _BLOCKS, full)))
-        below = [each for _, each in _hashes(connection, level - 1, start * FAN_OUT, (numbers[-1] + 1) * FAN_OUT)]
+        below = _run(_hashes(connection, level - 1, start * FAN_OUT, (numbers[-1] + 1) * FAN_OUT), start * FAN_OUT)
         if len(below) != len(numbers) * FAN_OUT:
-            raise MissingSubtree(f"level {level - 1} of the tree has a gap after {start * FAN_OUT}")
+            raise MissingSubtree(level - 1, start * FAN_OUT, len(below))
         yield numbers, [root_of(below[at : at + FAN_OUT]) for at in range(0, len(below), FAN_OUT)]
+
+
+def _run(numbered: Sequence[tuple[int, bytes]], first: int) -> list[bytes]:
+    """Those from `first` on up to the first that is missing."""
+    return [each for place, (number, each) in enumerate(numbered, first) if number == place]
 
 
 def _hashes(connection: Connection[Any], level: int, first: int, last: int) -> list[tuple[int, bytes]]:

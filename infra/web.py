@@ -16,13 +16,14 @@ from psycopg_pool import ConnectionPool
 from api import health
 from api.app import create_app
 from api.edge import App, Edge
-from api.services import Checked, Limits, Services, Unauthenticated
+from api.services import Checked, Limits, Services, Signing, Unauthenticated
 from domain.commands import Caller, RecordOperation
 from domain.ports import PersonFile, Receipt
 from infra.bootstrap import VIEWS, Instance, reference_hash
 from infra.catalogue import sectors
 from infra.operation import SYSTEM, HourWatched, OperationWatch, Watched
 from infra.person_file import open_person_file
+from infra.published_checkpoints import PublishedCheckpoints
 from infra.tokens import InvalidToken, TokenReader
 from infra.vault import Vault
 from projections.lane import followed
@@ -95,6 +96,8 @@ def open_services(instance: Instance) -> Iterator[Services]:
             offices=lambda: _column(pool, "SELECT office FROM view_catalogue.office ORDER BY office"),
             now=lambda: datetime.now(UTC),
             clock=settings.instance.clock,
+            checkpoints=PublishedCheckpoints(),
+            signing=lambda: _signing(pool),
             lagging=lambda: _lagging(pool, head_at_start),
             stopped=lambda: _stopped(pool),
             reached=lambda: _reached(pool),
@@ -148,6 +151,13 @@ def _stopped(pool: "ConnectionPool[Any]") -> dict[str, str]:
         missing = sorted(set(VIEWS) - followed(connection, VIEWS))
         positions = {view: position_of(connection, view).position for view in missing}
     return {view: f"no process folds it; it stands at position {position}" for view, position in positions.items()}
+
+
+def _signing(pool: "ConnectionPool[Any]") -> Signing:
+    query = "SELECT coalesce((SELECT max(size) FROM checkpoint), 0), EXISTS (SELECT FROM checkpoint_refusal)"
+    with pool.connection() as connection:
+        [row] = connection.execute(query).fetchall()
+    return Signing(*row)
 
 
 def _checked(pool: "ConnectionPool[Any]") -> dict[str, Checked]:

@@ -36,6 +36,13 @@ def of_booking(
     return _told(connection, "booking", booking, after=after, upto=upto, limit=limit)
 
 
+def last_position_of_booking(connection: Connection[TupleRow], booking: str, *, upto: int) -> int | None:
+    """Of its latest fact; None: it has none up to there."""
+    query = "SELECT max(position) FROM public.log WHERE booking = %s AND position <= %s"
+    row = connection.execute(query, (booking, upto)).fetchone()
+    return row[0] if row is not None else None
+
+
 def of_stream(
     connection: Connection[TupleRow], stream: str, *, after: int = 0, upto: int = POSITION_MAX, limit: int = 1000
 ) -> Sequence[Told]:

@@ -5,12 +5,13 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 from uuid import uuid4
 
 import httpx
+import psycopg
 
 from api.app import EVERY_COMMAND
 from domain import commands
@@ -18,7 +19,9 @@ from domain.calendar import RIYADH
 from domain.identifiers import make_number, parse_number
 from infra import tokens
 from infra.bootstrap import OPERATOR, open_instance, views_of
+from infra.checkpoints import Signed, Signer
 from infra.settings import Settings
+from infra.signing import signing_files
 from infra.web import open_web
 from projections.follow import Follower
 
@@ -62,6 +65,13 @@ class Api:
         self.operator = self.token("operator")
         for service, differences in SERVICES.items():
             self._given_a_service(service, **differences)
+
+    def sign(self) -> Signed:
+        """What `serve` does each second."""
+        with psycopg.connect(self.settings.storage.database_url, autocommit=True) as connection:
+            signed = Signer(signing_files(self.settings)).sign(connection, datetime.now(UTC))
+        assert signed is not None
+        return signed
 
     # -- asking ------------------------------------------------------------------------------------------------------
 

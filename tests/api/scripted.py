@@ -16,6 +16,7 @@ from domain.answers import place
 from domain.commands import Book, Caller, Command, CorrectMeasurement
 from domain.identifiers import booking_id, reference_for, show_reference
 from domain.ports import Receipt
+from infra.published_checkpoints import PublishedCheckpoints
 
 ROLES = {
     "operator": Caller(role="operator", subject="operator"),
@@ -72,6 +73,7 @@ class App:
             "offices": list,
             "now": lambda: datetime(2011, 1, 1, tzinfo=UTC),
             "clock": "system",
+            "checkpoints": PublishedCheckpoints(),
             "lagging": dict,
             "limits": limits or Limits(),
         }

@@ -5,7 +5,12 @@ import psycopg
 import pytest
 
 from api.metrics import Metrics
+from api.services import Signing
 from infra.bootstrap import VIEWS
+
+
+def unsigned():
+    return Signing(0, is_refused=False)
 
 
 def test_a_process_that_answers_is_live(api):
@@ -56,7 +61,7 @@ def test_figures_tell_the_events_of_the_log_and_how_far_each_view_is(open_api):
 
 
 def test_confirmations_within_two_seconds_are_prompt():
-    metrics = Metrics(int, lambda: (0, {}), dict)
+    metrics = Metrics(int, lambda: (0, {}), dict, unsigned)
     for status, seconds in ((201, 0.1), (201, 2.0), (201, 2.001), (409, 9.0)):
         metrics.observe("POST", "/v1/bookings", status, "", seconds)
     metrics.observe("POST", "/v1/bookings/group", 201, "", 3.0)
@@ -69,7 +74,7 @@ def test_figures_are_told_while_the_database_is_away():
     def away():
         raise psycopg.OperationalError
 
-    told = {family.name: family for family in Metrics(lambda: 3, away, dict).collect()}
+    told = {family.name: family for family in Metrics(lambda: 3, away, dict, unsigned).collect()}
 
     assert told["mawid_database_up"].samples[0].value == 0
     assert told["mawid_desk_queue_commands"].samples[0].value == 3
