@@ -145,6 +145,7 @@ class Batch:
         told: list[Sealing] = []
         notes: list[Note] = []
         renumberings: list[Renumbering] = []
+        erased: list[str] = []
         fresh: dict[bytes, tuple[Outcome, Receipt]] = {}
         receipts: list[Receipt] = []
         for index, command in enumerate(commands):
@@ -173,17 +174,20 @@ class Batch:
                     (portion.met if sealing.is_new else told).append(sealing)
                 notes += decision.notes
                 renumberings += decision.renumberings
+                erased += decision.erased
             portion.outcomes.append(outcome)
             fresh[command_id] = outcome, receipt
             receipts.append(receipt)
-            if renumberings:
-                break  # whose the two numbers are now, the next batch reads in the vault
+            if renumberings or erased:
+                break  # whose the numbers are now, the next batch reads in the vault
             if len(portion.outcomes) >= portion_size:
                 self._write(turn, portion)
                 portion = Portion()
 
         self._write(turn, portion)
         self._seal_more(turn, told, notes, renumberings)
+        for person in erased:
+            turn.erase(person)
         state.forget_strangers()
         state.position = turn.head
         return receipts

@@ -163,6 +163,7 @@ class Http:
     bulk_line_bytes_max: Annotated[int, LIMIT, "longest line of NDJSON commands"] = 64 * 1024
     group_bookings_max: Annotated[int, LIMIT, "most bookings in one group"] = 10
     publication_days_max: Annotated[int, LIMIT, "most days published at a time"] = 400
+    erasure_request_days_max: Annotated[int, LIMIT, "how long an erasure waits for a second operator"] = 30
     access_log_lines_per_s: Annotated[
         int, LIMIT, "most lines of the access log; beyond it: every fault, and a sample"
     ] = 100

@@ -228,6 +228,11 @@ class Turn:
         for person, about, sealed in notes:
             self._pipeline.send(statements.SEAL_NOTE, person.encode(), about.encode(), sealed)
 
+    def erase(self, person: str) -> None:
+        """After all else the batch tells the vault: the row with its key, the words, and what commands hashed to."""
+        for statement in (statements.ERASE_NOTES, statements.ERASE_PERSON, statements.ERASE_FINGERPRINTS):
+            self._pipeline.send(statement, person.encode())
+
     def push(self) -> None:
         """PostgreSQL may begin with what was written so far."""
         self._pipeline.push()

@@ -88,6 +88,7 @@ def open_services(instance: Instance) -> Iterator[Services]:
             lookup=instance.keys.number_lookup,
             person_of=lambda lookup: _one(pool, "SELECT person FROM vault.person WHERE lookup = %s", lookup),
             person_file=lambda person, who, why: _person_file(instance.vault, pool, person, who, why),
+            keep_erasures=lambda: None,
             booking_id=instance.booking_id,
             reference_of=instance.reference_of,
             reference_hash=reference_hash,
