@@ -22,6 +22,7 @@ from domain.state import State
 from infra.batch import Batch
 from infra.catalogue import holidays
 from infra.desk import GroupCommitDesk
+from infra.erasure_ledger import ErasureLedger
 from infra.keys import KeyFileError, KeyFiles, Keys
 from infra.recorder import Factory, LogRecorder
 from infra.settings import Settings
@@ -64,6 +65,7 @@ class Instance:
     dsn: str
     keys: Keys
     vault: Vault
+    erasures: ErasureLedger
     recorder: LogRecorder
     desk: GroupCommitDesk
 
@@ -143,7 +145,8 @@ def open_instance(settings: Settings, dsn: str) -> Iterator[Instance]:
         )
         desk = GroupCommitDesk(dsn, Batch(state, events, vault, strangers, settings.desk), state, settings.desk)
         try:
-            yield Instance(settings, dsn, keys, vault, recorder, desk)
+            erasures = ErasureLedger(settings.vault.erasure_ledger_file)
+            yield Instance(settings, dsn, keys, vault, erasures, recorder, desk)
         finally:
             desk.close()
     finally:

@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
+import structlog
 from psycopg_pool import ConnectionPool
 
 from api import health
@@ -21,6 +22,7 @@ from domain.commands import Caller, RecordOperation
 from domain.ports import PersonFile, Receipt
 from infra.bootstrap import VIEWS, Instance, reference_hash
 from infra.catalogue import sectors
+from infra.erasure_ledger import ErasureLedger, ErasureLedgerError
 from infra.operation import SYSTEM, HourWatched, OperationWatch, Watched
 from infra.person_file import open_person_file
 from infra.tokens import InvalidToken, TokenReader
@@ -28,6 +30,8 @@ from infra.vault import Vault
 from projections.lane import followed
 from projections.log import head
 from projections.projection import lag_s, position_of
+
+_log = structlog.get_logger("web")
 
 
 @contextmanager
@@ -88,7 +92,7 @@ def open_services(instance: Instance) -> Iterator[Services]:
             lookup=instance.keys.number_lookup,
             person_of=lambda lookup: _one(pool, "SELECT person FROM vault.person WHERE lookup = %s", lookup),
             person_file=lambda person, who, why: _person_file(instance.vault, pool, person, who, why),
-            keep_erasures=lambda: None,
+            keep_erasures=lambda: _keep_erasures(instance.erasures, pool),
             booking_id=instance.booking_id,
             reference_of=instance.reference_of,
             reference_hash=reference_hash,
@@ -124,6 +128,15 @@ def _caller_of(tokens: TokenReader, token: str) -> Caller:
 def _person_file(vault: Vault, pool: "ConnectionPool[Any]", person: str, who: str, why: str) -> PersonFile | None:
     with pool.connection() as connection:
         return open_person_file(vault, connection, person, who, why)
+
+
+def _keep_erasures(ledger: ErasureLedger, pool: "ConnectionPool[Any]") -> None:
+    """The erasure is in the log and done: what keeps it from the ledger now is tried again by the upkeep."""
+    try:
+        with pool.connection() as connection:
+            ledger.keep(connection)
+    except ErasureLedgerError as error:
+        _log.error("an erasure is not in the ledger yet", error=str(error))
 
 
 def _one(pool: "ConnectionPool[Any]", query: str, asked: object) -> str | None:
