@@ -28,6 +28,7 @@ from infra.recorder import Factory, LogRecorder
 from infra.settings import Settings
 from infra.strangers import Strangers
 from infra.vault import Vault
+from infra.vault_rotation import join_epoch
 from projections.availability import Availability
 from projections.bookings import Bookings
 from projections.catalogue import Catalogue
@@ -113,13 +114,14 @@ def keys_for(settings: Settings, dsn: str) -> Keys:
     with psycopg.connect(dsn) as connection:
         [head] = connection.execute("SELECT position FROM log_head").fetchone() or [0]
         keys = Keys.open(KeyFiles.named_in(settings), create=head == 0)
-        [kek] = connection.execute("SELECT kek_id FROM vault.person LIMIT 1").fetchone() or [None]
+        ids = [key.id for key in (*keys.vault_older, keys.vault)]
+        strange = connection.execute("SELECT FROM vault.person WHERE kek_id <> ALL(%s) LIMIT 1", (ids,)).fetchone()
         booked = connection.execute(
             "SELECT type, state FROM log WHERE type = ANY(%s) ORDER BY position LIMIT 1",
             [[SlotBooked.TOPIC, WalkedIn.TOPIC]],
         ).fetchone()
     first = wire.decode(*booked) if booked is not None else None
-    if kek not in (None, keys.vault.id):
+    if strange is not None:
         raise KeyFileError(_NOT_THIS_LOGS.format("vault", settings.keys.vault_key_file))
     if isinstance(first, SlotBooked | WalkedIn) and first.reference_key != keys.reference.id:
         raise KeyFileError(_NOT_THIS_LOGS.format("reference", settings.keys.reference_key_file))
@@ -131,7 +133,8 @@ def open_instance(settings: Settings, dsn: str) -> Iterator[Instance]:
     """The desk runs from here on; on leaving, what is queued is committed."""
     gc.set_threshold(*GC_THRESHOLDS)
     keys = keys_for(settings, dsn)
-    vault = Vault(keys)
+    vault = Vault(keys, settings.keys.vault_key_file)
+    join_epoch(dsn, vault)
     env = {"DATABASE_URL": dsn, "POOL_CONNECTIONS_MAX": str(settings.storage.pool_connections_max)}
     factory = Factory(env)
     try:

@@ -11,7 +11,7 @@ BOOLS, BYTEAS, INT8S, TEXTS, TIMESTAMPTZS = (ARRAY_OF[one] for one in (BOOL, BYT
 # -- read with the lock -----------------------------------------------------------------------------------------------
 
 BEGIN: Final = Statement(b"begin", b"BEGIN", ())
-HEAD: Final = Statement(b"head", b"SELECT position, frontier FROM log_head FOR UPDATE", ())
+HEAD: Final = Statement(b"head", b"SELECT position, frontier, vault_kek FROM log_head FOR UPDATE", ())
 TAIL: Final = Statement(
     b"tail",
     f"SELECT {COLUMNS} FROM log WHERE position > $1 ORDER BY position LIMIT $2".encode(),

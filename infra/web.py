@@ -90,7 +90,7 @@ def open_services(instance: Instance) -> Iterator[Services]:
             command_id=instance.keys.command_id,
             fingerprint=instance.keys.fingerprint,
             lookup=instance.keys.number_lookup,
-            person_of=lambda lookup: _one(pool, "SELECT person FROM vault.person WHERE lookup = %s", lookup),
+            person_of=lambda lookup: _person_of(instance.vault, pool, lookup),
             person_file=lambda person, who, why: _person_file(instance.vault, pool, person, who, why),
             keep_erasures=lambda: _keep_erasures(instance.erasures, pool),
             booking_id=instance.booking_id,
@@ -123,6 +123,11 @@ def _caller_of(tokens: TokenReader, token: str) -> Caller:
         region=claims.region,
         lookup=claims.number_lookup,
     )
+
+
+def _person_of(vault: Vault, pool: "ConnectionPool[Any]", lookup: bytes) -> str | None:
+    with pool.connection() as connection:
+        return vault.find_person(connection, lookup)
 
 
 def _person_file(vault: Vault, pool: "ConnectionPool[Any]", person: str, who: str, why: str) -> PersonFile | None:

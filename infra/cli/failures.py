@@ -14,6 +14,7 @@ _SENTENCES: Final = (
     ("infra.postgres.unavailable", "DatabaseUnavailable"),
     ("infra.keys", "KeyFileError"),
     ("infra.erasure_ledger", "ErasureLedgerError"),
+    ("infra.vault_rotation", "RotationError"),
     ("infra.migrate", "MigrationRefused"),
     ("infra.policy_file", "PolicyFileError"),
     ("infra.processes", "PortInUse"),

@@ -27,8 +27,8 @@ def approve(office, request="r1"):
 
 
 def person_of(office, seed):
-    found = office._rows(f"SELECT person FROM vault.person WHERE lookup = '\\x{office.beneficiary(seed).lookup.hex()}'")
-    return found[0][0] if found else None
+    with psycopg.connect(office.instance.dsn) as connection:
+        return office.instance.vault.find_person(connection, office.beneficiary(seed).lookup)
 
 
 def persons_of(office, command):
