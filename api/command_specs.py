@@ -34,6 +34,7 @@ class Asked(NamedTuple):
     booking: str = ""  # id of the booking the path names
     office: str = ""  # the office the path names
     measurement: str = ""  # likewise
+    request: str = ""  # likewise
 
     def stamp(self) -> dict[str, Any]:
         return {
@@ -57,7 +58,7 @@ def no_offices(_body: object, _office: str) -> Iterable[str]:
 class Spec:
     name: str
     summary: str
-    path: str  # a template: {reference} names a booking, {office} an office, {measurement} a measurement
+    path: str  # a template: {reference} names a booking, {office} an office, and so on
     body: type[Body]
     body_is_optional: bool = False
     build: Callable[[Asked], Sequence[Command]]  # the first carries the command id; more only after it was accepted
@@ -66,6 +67,7 @@ class Spec:
     offices: Callable[[Any, str], Iterable[str]] = no_offices  # body, office of the path → those the request is about
     tell: Callable[[Services, Receipt], Awaitable[dict[str, Any]]] | None = None  # instead of what the desk said
     creates: bool = False
+    accepts: bool = False  # it is not done yet: somebody else has to agree
     answer: type[BaseModel]  # for the OpenAPI description only
     refusals: Sequence[str] = ()
     description: str = ""
@@ -79,4 +81,4 @@ class Spec:
         about = self.path.removeprefix("/v1/").partition("/")[0]
         object.__setattr__(self, "tag", _TAGS.get(about, "bookings"))
         object.__setattr__(self, "row", row_of(self.method, self.path))
-        object.__setattr__(self, "status", 201 if self.creates else 200)
+        object.__setattr__(self, "status", 201 if self.creates else 202 if self.accepts else 200)

@@ -57,6 +57,7 @@ _NAMED_IN_PATHS: Final = {
     "entry": "The entry's id",
     "office": "The office's id",
     "measurement": "The measurement's id",
+    "request": "The id that the request for erasure was answered with",
 }
 _PROBLEM: Final = {"$ref": "#/components/schemas/ProblemAnswer"}
 _GENERAL: Final = ("invalid-request", "too-many-requests", "overloaded", "internal-error")

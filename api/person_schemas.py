@@ -40,6 +40,25 @@ class GuardianshipIn(Body):
     until: Day
 
 
+class ErasureIn(Body):
+    model_config = _example({"number": "1000000008"})
+
+    number: Number
+
+
+class ErasureRequestAnswer(BaseModel):
+    request: str  # another operator approves it under this id
+    position: int
+
+    model_config = _example({"request": "4z7ms8qk2v9tx0c1wjhe", "position": 4711})
+
+
+class ErasureAnswer(BaseModel):
+    position: int  # of the fact that the person was erased
+
+    model_config = _example({"position": 4712})
+
+
 class PersonCorrectionAnswer(BaseModel):
     person: str  # id in the facts; never the number
     corrected: list[str]

@@ -64,6 +64,8 @@ TABLE: Final[dict[tuple[str, str], Row]] = {
     # persons
     ("POST", "/v1/persons/correction"): _row("staff", "manager", "operator", scope=Scope.PERSON),
     ("POST", "/v1/persons/guardianships"): _row("staff", "manager", "operator"),
+    ("POST", "/v1/persons/erasure"): _row("operator"),
+    ("POST", "/v1/persons/erasure/{request}/approve"): _row("operator"),  # another than the one who asked
     # an operator reads no person's data: the person, their guardian, and the desks that serve them
     ("GET", "/v1/persons/export"): _row("citizen", "staff", "manager", scope=Scope.PERSON),
     # offices

@@ -41,6 +41,7 @@ class Asking(NamedTuple):
     booking: str = ""  # as the request names it: an id, or a reference in any spelling
     office: str = ""
     measurement: str = ""
+    request: str = ""
 
 
 class Runner:
@@ -94,7 +95,8 @@ class Runner:
             bodies.refuse_other_type(headers.get(b"content-type"), bodies.JSON)
         body, canonical = bodies.validated(spec.body, content)
         booking = next((named[name] for name in NAMES_OF_BOOKING if name in named), "")
-        return Asking(caller, key, at, body, canonical, booking, named.get("office", ""), named.get("measurement", ""))
+        others = {name: named[name] for name in ("office", "measurement", "request") if name in named}
+        return Asking(caller, key, at, body, canonical, booking, **others)
 
     async def prepare(self, spec: Spec, asking: Asking) -> Sequence[Command]:
         services, caller, key = self._services, asking.caller, asking.key
@@ -103,7 +105,7 @@ class Runner:
         if spec.row.scope is not Scope.ANY and (caller.office is not None or caller.region is not None):
             for office in spec.offices(asking.body, asking.office):
                 await self._refuse_other_office(caller, office)
-        booking, target = "", asking.office or asking.measurement
+        booking, target = "", asking.office or asking.measurement or asking.request
         if asking.booking:
             booking = await self._references.booking_named(asking.booking)
             target = canonical_form(asking.booking) or asking.booking
@@ -120,6 +122,7 @@ class Runner:
             booking,
             asking.office,
             asking.measurement,
+            asking.request,
         )
         return await run_in_threadpool(spec.build, asked) if spec.build_reads else spec.build(asked)
 

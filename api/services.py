@@ -39,6 +39,7 @@ class Limits:
     bulk_line_bytes_max: int = 64 * 1024
     group_bookings_max: int = 10
     publication_days_max: int = 400
+    erasure_request_days_max: int = 30
     request_s_max: float = 30
     at_least_wait_s_max: float = 2
     page_rows_max: int = 1_000
@@ -85,6 +86,7 @@ class Services:
     lookup: Callable[[str], bytes]  # of a normalised beneficiary number
     person_of: Callable[[bytes], str | None]  # look-up of a number → person id, if the vault knows the number
     person_file: Callable[[str, str, str], PersonFile | None]  # person, who opens it, why; None: erased
+    keep_erasures: Callable[[], None]  # outside the database too, before an erasure is told to be done
     booking_id: Callable[[bytes, int], str]  # command id, index within a group
     reference_of: Callable[[str], str]  # booking id → 7M4K-92QX-R3TB-H
     reference_hash: Callable[[str], bytes]  # of a canonical reference, as the bookings view keeps it

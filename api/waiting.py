@@ -59,7 +59,7 @@ class Entry(BaseModel):
     "/v1/waiting-list/{entry}",
     summary="Where somebody stands in line, and what they are offered",
     description="`status`: `waiting`, `offered`, or how it ended: `booked`, `declined`, `lapsed`, `left`, "
-    "`window_ended`, `withdrawn` (the offered start was closed).",
+    "`window_ended`, `withdrawn` (the offered start was closed), `erased` (the person was).",
     response_model=Entry,
     responses=problem_responses("not-found", "view-behind"),
     dependencies=[at_least(VIEW, guardians.VIEW)],

@@ -13,6 +13,7 @@ from domain.events import (
     BookingMovedOut,
     CheckedIn,
     CustomerCalled,
+    ErasureRequested,
     Event,
     Fact,
     GuardianAppointed,
@@ -20,6 +21,7 @@ from domain.events import (
     HoldReleased,
     OutcomeCorrected,
     OutcomeRecorded,
+    PersonErased,
     PlaceHeld,
     PlaceOffered,
     SlotBooked,
@@ -178,7 +180,17 @@ class OpenBooking(NamedTuple):
 class Person:
     """What the rules about a beneficiary are judged by."""
 
-    __slots__ = ("guardians", "holds", "no_shows", "offices", "open_bookings", "person", "waiting")
+    __slots__ = (
+        "erasure",
+        "guardians",
+        "holds",
+        "is_erased",
+        "no_shows",
+        "offices",
+        "open_bookings",
+        "person",
+        "waiting",
+    )
 
     def __init__(self, person: str | None) -> None:
         self.person = person  # None: a number no fact has named yet
@@ -188,6 +200,8 @@ class Person:
         self.no_shows: dict[str, tuple[str, datetime]] = {}  # booking → service, start
         self.guardians: dict[str, date] = {}  # guardian → last day
         self.offices: tuple[str, ...] = ()  # where a booking of theirs stands or once stood
+        self.erasure: ErasureRequested | None = None  # the last one asked for
+        self.is_erased = False
 
     def active(self, at: datetime) -> dict[str, str]:
         """Booking → service of those whose end is not past: what POL-01 and POL-02 count."""
@@ -249,3 +263,8 @@ class Person:
                 self.waiting.pop(booking, None)
             case GuardianAppointed(guardian=guardian, until=until):
                 self.guardians[guardian] = until
+            case ErasureRequested():
+                self.erasure = event
+            case PersonErased():
+                self.is_erased = True
+                self.guardians.clear()

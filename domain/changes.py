@@ -122,6 +122,8 @@ def cancel(command: Cancel, state: State, decision: Decision) -> None:
 
     slots = [state.slot(slot_stream(booking.office, start)) for start in starts_of(booking.starts_at, booking.minutes)]
     starts_at, office, by = booking.starts_at, booking.office, command.caller.by
+    is_of_erased = booking.person is not None and state.persons[booking.person].is_erased
+    keeps_words = command.reason is not None and not is_of_erased  # there is no key left to seal them under
     cancelled = BookingCancelled(
         by=by,
         policy=decision.policy.version,
@@ -132,7 +134,7 @@ def cancel(command: Cancel, state: State, decision: Decision) -> None:
         channel=booking.channel,
         reschedules=booking.reschedules,
         late=had_place and starts_at - command.at < state.terms_of(booking, command.at).late_cancel_lead,
-        reason_given=command.reason is not None,
+        reason_given=keeps_words,
         unplaced=not had_place,
     )
     decision.record(slots[0], cancelled, person=booking.person, booking=booking.booking)
@@ -140,7 +142,7 @@ def cancel(command: Cancel, state: State, decision: Decision) -> None:
         given_up, tag = starts_of(starts_at, booking.minutes), booking.booking
         _release(decision, slots[1:], by=by, office=office, starts_at=starts_at, booking=tag)
         fair_release.give_up(decision, office, given_up, booking=tag, person=booking.person, at=command.at)
-    if command.reason is not None and booking.person is not None:
+    if keeps_words and command.reason is not None and booking.person is not None:
         decision.note(booking.person, booking.booking, command.reason)
 
 

@@ -280,6 +280,23 @@ class AppointGuardian(Command, kw_only=True):
     until: date  # the last day
 
 
+class RequestErasure(Command, kw_only=True):
+    request: str  # its id, derived from the command's
+    person: Beneficiary
+    lapses_at: datetime  # if nobody has approved by then
+
+
+class ApproveErasure(Command, kw_only=True):
+    request: str
+
+
+class RepeatErasure(Command, kw_only=True):
+    """Of the instance itself: the database was restored from before an erasure that was carried out."""
+
+    request: str
+    person: str
+
+
 # -- policy, operation, measurement -----------------------------------------------------------------------------------
 
 

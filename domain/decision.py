@@ -47,6 +47,7 @@ class Decision:
         self.sealings: list[Sealing] = []
         self.renumberings: list[Renumbering] = []
         self.notes: list[Note] = []
+        self.erased: list[str] = []  # persons whom the vault forgets
         self.said: dict[str, Any] = {}  # the answer of a command that left no fact
 
     def record(

@@ -267,6 +267,24 @@ class NoShowTooEarly(Refused):
         super().__init__(f"{booking} is no no-show before {earliest}")
 
 
+class SecondOperatorNeeded(Refused):
+    """Whoever asked for an erasure cannot approve it."""
+
+    name = "second-operator-needed"
+
+    def __init__(self, request: str) -> None:
+        self.request = request
+        super().__init__(f"the erasure {request} is approved by another operator than the one who asked for it")
+
+
+class ErasureLapsed(Refused):
+    name = "erasure-lapsed"
+
+    def __init__(self, request: str, lapsed_at: str) -> None:
+        self.request, self.lapsed_at = request, lapsed_at
+        super().__init__(f"the erasure {request} could be approved until {lapsed_at}; ask for it again")
+
+
 class KeyReused(Refused):
     """Never stored: the first command of the key keeps its answer."""
 

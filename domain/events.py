@@ -243,7 +243,7 @@ class PlaceOffered(Event, kw_only=True):
 
 
 class WaitingListLeft(Event, kw_only=True):
-    """`reason`: booked, declined, lapsed, left, window_ended or withdrawn (the offered start was closed)."""
+    """`reason`: booked, declined, lapsed, left, window_ended, withdrawn (the offered start was closed) or erased."""
 
     TOPIC = "WaitingListLeft.v1"
     office: str
@@ -360,6 +360,23 @@ class GuardianAppointed(Event, kw_only=True):
     until: date  # the last day
 
 
+class ErasureRequested(Event, kw_only=True):
+    """In the stream of the request. `operator`: the principal that asked, for another has to approve."""
+
+    TOPIC = "ErasureRequested.v1"
+    request: str
+    operator: str
+    lapses_at: datetime
+
+
+class PersonErased(Event, kw_only=True):
+    """The vault has forgotten the person in the append that holds this; guardianships end with it, both ways."""
+
+    TOPIC = "PersonErased.v1"
+    request: str
+    operator: str | None = None  # the principal that approved; None: repeated after a restore, from the erasure ledger
+
+
 # -- policy, operation, measurement -----------------------------------------------------------------------------------
 
 
@@ -443,6 +460,8 @@ EVENTS: tuple[type[Event], ...] = (
     OutcomeCorrected,
     PersonCorrected,
     GuardianAppointed,
+    ErasureRequested,
+    PersonErased,
     PolicyAdopted,
     HourOperated,
     MeasurementMade,

@@ -23,7 +23,7 @@ def needs_of_place(command: PlaceHold, state: State) -> Needs:
     )
     who = state.persons.get(state.people.get(command.beneficiary.lookup) or "")
     for held in _of_service(who, command.service).values():
-        _places_of(needs, state, held)
+        places_of(needs, state, held)
     if state.policies.limit_shares:
         channels.widen(needs, state, command.channel, command.at)
     return needs
@@ -38,7 +38,7 @@ def needs_of_release(command: ReleaseHold, state: State) -> Needs:
         if booking.person is not None:
             needs.persons.add(booking.person)
         needs.streams.add(f"office/{booking.office}")
-        _places_of(needs, state, booking.hold)
+        places_of(needs, state, booking.hold)
     return needs
 
 
@@ -110,7 +110,8 @@ def _of_service(who: Person | None, service: str) -> dict[str, PlaceHeld]:
     return {hold: held for hold, held in who.holds.items() if held.service == service}
 
 
-def _places_of(needs: Needs, state: State, held: PlaceHeld) -> None:
+def places_of(needs: Needs, state: State, held: PlaceHeld) -> None:
+    """What letting go of a hold reads."""
     starts = starts_of(held.starts_at, held.minutes)
     needs.streams |= {slot_stream(held.office, start) for start in starts}
     offers.widen(needs, state, held.office, starts)

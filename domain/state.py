@@ -11,7 +11,17 @@ from typing import Any, TypeVar
 import msgspec
 
 from domain.booking import Booking, Person
-from domain.events import Event, Fact, PersonCorrected, PlaceHeld, SlotBooked, WaitingListJoined, WalkedIn
+from domain.erasure import Erasure
+from domain.events import (
+    Event,
+    Fact,
+    PersonCorrected,
+    PersonErased,
+    PlaceHeld,
+    SlotBooked,
+    WaitingListJoined,
+    WalkedIn,
+)
 from domain.measurement import Measurement
 from domain.office import Office, Service
 from domain.opening_hours import Calendar
@@ -20,7 +30,7 @@ from domain.policy import Policy
 from domain.slot import Slot
 from domain.waiting_list import WaitingList
 
-Stream = Slot | Office | Service | WaitingList | Measurement | Policies
+Stream = Slot | Office | Service | WaitingList | Measurement | Policies | Erasure
 T = TypeVar("T")
 
 
@@ -43,6 +53,7 @@ KINDS: dict[str, type[Stream]] = {
     "service": Service,
     "waiting": WaitingList,
     "measurement": Measurement,
+    "erasure": Erasure,
     POLICY_STREAM: Policies,
 }
 
@@ -157,7 +168,7 @@ class State:
                 booking = self.bookings[fact.booking] = Booking(fact.booking)
             if booking is not None:
                 booking.evolve(fact)
-        elif isinstance(fact.event, PersonCorrected) and "number" in fact.event.corrected:
+        elif _parts_from_number(fact.event):
             assert fact.person is not None
             self.forget_number_of(fact.person)
         if fact.person is not None:
@@ -215,7 +226,11 @@ class State:
 
 
 def _may_go(kept: Stream | Bare) -> bool:
-    return isinstance(kept, Slot) or kept.version == 0 or kept.stream.startswith("person/")
+    return isinstance(kept, Slot | Erasure) or kept.version == 0 or kept.stream.startswith("person/")
+
+
+def _parts_from_number(event: Event) -> bool:
+    return isinstance(event, PersonErased) or (isinstance(event, PersonCorrected) and "number" in event.corrected)
 
 
 def _is_first(event: Event) -> bool:

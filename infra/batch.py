@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import TypedDict
 
+import structlog
 from eventsourcing.persistence import EventStore
 from psycopg import Connection
 from psycopg.rows import TupleRow
@@ -15,13 +16,15 @@ from domain.decision import Note, Renumbering, Sealing
 from domain.decisions import STEP_BY_STEP, decide, events_of, needs_no_more, needs_of, settle
 from domain.errors import Refused
 from domain.events import Fact
-from domain.ports import Receipt
+from domain.ports import Overloaded, Receipt
 from domain.state import Needs, State
 from infra.receipts import Outcome, accepted, again, recall, refused
 from infra.settings import Desk as Limits
 from infra.strangers import Strangers
 from infra.turn import Asked, Turn
 from infra.vault import Erased, Vault, VaultError
+
+_log = structlog.get_logger("desk")
 
 #: A process that is this far behind the log starts with empty caches instead of folding what it missed.
 TAIL_EVENTS_MAX = 5_000
@@ -89,25 +92,41 @@ class Batch:
 
     def _take_turn(self, connection: Connection[TupleRow], commands: Sequence[Command], lookups: set[bytes]) -> Turn:
         """Hold the lock, knowing what these commands became before, who the numbers are, and what others appended."""
-        state = self._state
+        state, stored = self._state, self._vault.stored_lookups(lookups)
         asked = Asked(
             after=state.position,
             facts_max=TAIL_EVENTS_MAX,
             command_ids=[command.command_id for command in commands],
             refused_after=datetime.now(UTC) - self._refusals_kept,
-            lookups=list(lookups),
+            lookups=list(stored),
         )
         turn = Turn.begin(connection, asked)
-        self._strangers.expect(told for told in map(_beneficiary_of, commands) if told and told.lookup in lookups)
+        self._expect(commands, lookups)
         turn.hold()
+        people = turn.people
+        if turn.vault_kek not in (None, self._vault.ring.sealing.id):
+            stored, people = self._follow_rotation(turn, lookups)
+            self._expect(commands, lookups)
         if turn.head - state.position > TAIL_EVENTS_MAX:
             state.forget()
         else:
             for fact in turn.tail:
                 state.apply(fact)
         state.position = turn.head
-        state.introduce(asked.lookups, turn.people)
+        state.introduce(lookups, {stored[found]: person for found, person in people.items()})
         return turn
+
+    def _expect(self, commands: Sequence[Command], lookups: set[bytes]) -> None:
+        self._strangers.expect(told for told in map(_beneficiary_of, commands) if told and told.lookup in lookups)
+
+    def _follow_rotation(self, turn: Turn, lookups: set[bytes]) -> tuple[dict[bytes, bytes], dict[bytes, str]]:
+        """The vault seals under another key from here on, and some rows may be found by that one alone."""
+        assert turn.vault_kek is not None
+        if not self._vault.ring.seal_under(turn.vault_kek):
+            _log.error("the vault's key file lacks the key that the log seals under", key=turn.vault_kek)
+            raise Overloaded(1.0)
+        stored = self._vault.stored_lookups(lookups)
+        return stored, turn.people_of(stored) if stored else {}
 
     def _load(self, turn: Turn, commands: Sequence[Command], needs: Needs, made: Sequence[Fact] = ()) -> Needs:
         """Until nothing is lacking: a booking has to be read before the slots it stands in are known.
@@ -117,7 +136,8 @@ class Batch:
         state = self._state
         while lacking := state.lacking(needs):
             if lacking.lookups:
-                found = turn.people_of(lacking.lookups)
+                stored = self._vault.stored_lookups(lacking.lookups)
+                found = {stored[lookup]: person for lookup, person in turn.people_of(stored).items()}
                 state.introduce(lacking.lookups, found)
                 lacking.persons |= {person for person in found.values() if person not in state.persons}
             state.load(lacking, [*turn.facts_for(lacking), *made])
@@ -145,6 +165,7 @@ class Batch:
         told: list[Sealing] = []
         notes: list[Note] = []
         renumberings: list[Renumbering] = []
+        erased: list[str] = []
         fresh: dict[bytes, tuple[Outcome, Receipt]] = {}
         receipts: list[Receipt] = []
         for index, command in enumerate(commands):
@@ -173,17 +194,20 @@ class Batch:
                     (portion.met if sealing.is_new else told).append(sealing)
                 notes += decision.notes
                 renumberings += decision.renumberings
+                erased += decision.erased
             portion.outcomes.append(outcome)
             fresh[command_id] = outcome, receipt
             receipts.append(receipt)
-            if renumberings:
-                break  # whose the two numbers are now, the next batch reads in the vault
+            if renumberings or erased:
+                break  # whose the numbers are now, the next batch reads in the vault
             if len(portion.outcomes) >= portion_size:
                 self._write(turn, portion)
                 portion = Portion()
 
         self._write(turn, portion)
         self._seal_more(turn, told, notes, renumberings)
+        for person in erased:
+            turn.erase(person)
         state.forget_strangers()
         state.position = turn.head
         return receipts

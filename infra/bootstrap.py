@@ -22,11 +22,13 @@ from domain.state import State
 from infra.batch import Batch
 from infra.catalogue import holidays
 from infra.desk import GroupCommitDesk
+from infra.erasure_ledger import ErasureLedger
 from infra.keys import KeyFileError, KeyFiles, Keys
 from infra.recorder import Factory, LogRecorder
 from infra.settings import Settings
 from infra.strangers import Strangers
 from infra.vault import Vault
+from infra.vault_rotation import join_epoch
 from projections.availability import Availability
 from projections.bookings import Bookings
 from projections.catalogue import Catalogue
@@ -64,6 +66,7 @@ class Instance:
     dsn: str
     keys: Keys
     vault: Vault
+    erasures: ErasureLedger
     recorder: LogRecorder
     desk: GroupCommitDesk
 
@@ -111,13 +114,14 @@ def keys_for(settings: Settings, dsn: str) -> Keys:
     with psycopg.connect(dsn) as connection:
         [head] = connection.execute("SELECT position FROM log_head").fetchone() or [0]
         keys = Keys.open(KeyFiles.named_in(settings), create=head == 0)
-        [kek] = connection.execute("SELECT kek_id FROM vault.person LIMIT 1").fetchone() or [None]
+        ids = [key.id for key in (*keys.vault_older, keys.vault)]
+        strange = connection.execute("SELECT FROM vault.person WHERE kek_id <> ALL(%s) LIMIT 1", (ids,)).fetchone()
         booked = connection.execute(
             "SELECT type, state FROM log WHERE type = ANY(%s) ORDER BY position LIMIT 1",
             [[SlotBooked.TOPIC, WalkedIn.TOPIC]],
         ).fetchone()
     first = wire.decode(*booked) if booked is not None else None
-    if kek not in (None, keys.vault.id):
+    if strange is not None:
         raise KeyFileError(_NOT_THIS_LOGS.format("vault", settings.keys.vault_key_file))
     if isinstance(first, SlotBooked | WalkedIn) and first.reference_key != keys.reference.id:
         raise KeyFileError(_NOT_THIS_LOGS.format("reference", settings.keys.reference_key_file))
@@ -129,7 +133,8 @@ def open_instance(settings: Settings, dsn: str) -> Iterator[Instance]:
     """The desk runs from here on; on leaving, what is queued is committed."""
     gc.set_threshold(*GC_THRESHOLDS)
     keys = keys_for(settings, dsn)
-    vault = Vault(keys)
+    vault = Vault(keys, settings.keys.vault_key_file)
+    join_epoch(dsn, vault)
     env = {"DATABASE_URL": dsn, "POOL_CONNECTIONS_MAX": str(settings.storage.pool_connections_max)}
     factory = Factory(env)
     try:
@@ -143,7 +148,8 @@ def open_instance(settings: Settings, dsn: str) -> Iterator[Instance]:
         )
         desk = GroupCommitDesk(dsn, Batch(state, events, vault, strangers, settings.desk), state, settings.desk)
         try:
-            yield Instance(settings, dsn, keys, vault, recorder, desk)
+            erasures = ErasureLedger(settings.vault.erasure_ledger_file)
+            yield Instance(settings, dsn, keys, vault, erasures, recorder, desk)
         finally:
             desk.close()
     finally:

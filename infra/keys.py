@@ -2,6 +2,7 @@
 
 A key file is text, two lines, mode 0600: a line that begins `mawid <name> key v1` and says what the key is for, then
 32 random bytes in base64url without padding. Every use of a secret has a key of its own, derived under a label.
+The vault's key is rotated: its file is then a v2 and holds several (infra/key_epochs.py).
 """
 
 import hashlib
@@ -19,6 +20,7 @@ from typing import Final, Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from infra.key_epochs import Epoch, Epochs, epochs_in, lines_of
 from infra.settings import Settings
 
 SECRET_BYTES: Final = 32
@@ -72,6 +74,8 @@ class Keys:
     vault: SecretKey
     reference: SecretKey
     command: bytes = field(repr=False)
+    vault_older: tuple[SecretKey, ...] = ()  # that still open what the vault's key has not sealed anew yet
+    numbers: bytes = field(repr=False, default=b"")  # makes a number's pseudonym; empty: derived from the vault's key
 
     @classmethod
     def open(cls, files: KeyFiles, *, create: bool = True) -> Self:
@@ -80,12 +84,16 @@ class Keys:
         Refuse once there are facts: a fresh vault key beside old rows would find nobody and open nothing.
         """
         load = read_or_make_key if create else read_key
-        vault = load("vault", files.vault)
+        load("vault", files.vault)
+        kept = vault_epochs(files.vault)
+        *older, vault = (epoch_key(epoch) for epoch in kept.epochs)
         reference = load("reference", files.reference)
         return cls(
             signing=Ed25519PrivateKey.from_private_bytes(load("signing", files.signing)),
             token=Ed25519PrivateKey.from_private_bytes(load("token", files.token)),
-            vault=SecretKey(key_id("vault", vault), vault),
+            vault=vault,
+            vault_older=tuple(older),
+            numbers=kept.numbers,
             reference=SecretKey(key_id("reference", reference), reference),
             command=load("command", files.command),
         )
@@ -121,7 +129,48 @@ class Keys:
 
     @cached_property
     def _number_mac(self) -> hashlib.blake2b:
-        return hashlib.blake2b(key=derive(self.vault.secret, "number lookup"), digest_size=32)
+        return hashlib.blake2b(key=self.numbers or _numbers(self.vault.secret), digest_size=32)
+
+
+def vault_epochs(path: Path) -> Epochs:
+    """Every key of the vault that this instance still has; the last one seals. Raises KeyFileError."""
+    header, lines = _content("vault", path)
+    if header.startswith(_header("vault", 1)):
+        secret = _secret("vault", path, header, lines)
+        return Epochs(_numbers(secret), [Epoch(None, secret)])
+    kept = epochs_in(lines) if header.startswith(_header("vault", 2)) else None
+    if kept is None:
+        raise _no_key("vault", path)
+    return kept
+
+
+def replace_vault_epochs(path: Path, kept: Epochs) -> None:
+    """Whole and durable under its name, or as it was. What it held before is overwritten where the disk allows it."""
+    purpose = f": {_PURPOSES['vault']}. Keep it secret, and a copy elsewhere.\n".encode()
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        before = os.open(path, os.O_WRONLY)
+        try:
+            _write_draft(draft, _header("vault", 2).removesuffix(b": ") + purpose + lines_of(kept))
+            draft.rename(path)
+            _make_names_durable(path.parent)
+            os.write(before, bytes(os.fstat(before).st_size))
+            os.fsync(before)
+        finally:
+            os.close(before)
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise KeyFileError(
+            f"The vault key file {path} cannot be replaced ({error.strerror}): let this user write to its folder."
+        ) from error
+
+
+def epoch_key(epoch: Epoch) -> SecretKey:
+    return SecretKey(key_id("vault", epoch.secret), epoch.secret)
+
+
+def _numbers(secret: bytes) -> bytes:
+    return derive(secret, "number lookup")
 
 
 def derive(secret: bytes, label: str) -> bytes:
@@ -155,24 +204,40 @@ def _create(name: str, path: Path) -> None:
     encoded = urlsafe_b64encode(secrets.token_bytes(SECRET_BYTES)).rstrip(b"=")
     content = f"mawid {name} key v1: {_PURPOSES[name]}. Keep it secret, and a copy elsewhere.\n".encode()
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content + encoded + b"\n")
-            file.flush()
-            os.fsync(descriptor)
+        _write_draft(draft, content + encoded + b"\n")
         with suppress(FileExistsError):
             os.link(draft, path)
     finally:
-        draft.unlink()
-    folder = os.open(path.parent, os.O_RDONLY)
+        draft.unlink(missing_ok=True)
+    _make_names_durable(path.parent)
+
+
+def _write_draft(draft: Path, content: bytes) -> None:
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(descriptor)
+
+
+def _make_names_durable(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)
 
 
 def read_key(name: str, path: Path) -> bytes:
+    header, rest = _content(name, path)
+    if name == "vault" and header.startswith(_header(name, 2)):
+        return b""  # several: `vault_epochs` reads them
+    return _secret(name, path, header, rest)
+
+
+def _content(name: str, path: Path) -> tuple[bytes, bytes]:
+    """The first line, and what follows it."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe at this path must not hold up the start
         try:
@@ -191,15 +256,27 @@ def read_key(name: str, path: Path) -> bytes:
         ) from error
     _refuse_open_to_others(name, path, status)
     header, _, rest = content.partition(b"\n")
+    return header, rest
+
+
+def _secret(name: str, path: Path, header: bytes, rest: bytes) -> bytes:
     encoded = rest.strip()
-    if header.startswith(f"mawid {name} key v1: ".encode()):
+    if header.startswith(_header(name, 1)):
         try:
             secret = urlsafe_b64decode(encoded + b"=")
         except Base64Error:
             secret = b""
         if len(secret) == SECRET_BYTES and urlsafe_b64encode(secret).rstrip(b"=") == encoded:
             return secret
-    raise KeyFileError(
+    raise _no_key(name, path)
+
+
+def _header(name: str, version: int) -> bytes:
+    return f"mawid {name} key v{version}: ".encode()
+
+
+def _no_key(name: str, path: Path) -> KeyFileError:
+    return KeyFileError(
         f"The file {path} does not hold a {name} key: put the right one back from the backup of the keys, "
         "or name another file."
     )

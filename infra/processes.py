@@ -23,6 +23,7 @@ from api.server_sent import ENDING
 from infra import logs
 from infra.bootstrap import Instance, open_instance
 from infra.catalogue_loading import load_catalogue
+from infra.erasure_replay import replay_erasures
 from infra.following import Following, following
 from infra.migrate import migrate
 from infra.policy_adoption import adopt_policies
@@ -33,6 +34,7 @@ from infra.settings import PREFIX, Settings
 from infra.signing import Signing
 from infra.sweep import Sweep
 from infra.turn import forget_refusals
+from infra.vault_upkeep import VaultUpkeep
 from infra.web import open_web
 
 Scope = MutableMapping[str, Any]
@@ -49,10 +51,11 @@ _log = structlog.get_logger("serve")
 
 
 def prepare(settings: Settings, database: Database) -> list[str]:
-    """Migrate, load the catalogue into an empty log, and adopt the policies of the file."""
+    """Migrate, repeat erasures, load the catalogue into an empty log, and adopt the policies of the file."""
     policies = read_policies(path) if (path := settings.instance.policy_file) is not None else []
     applied = migrate(database.dsn)
     with open_instance(settings, database.dsn) as instance:
+        replay_erasures(instance, instance.erasures)
         if instance.recorder.max_notification_id() is None:
             load_catalogue(instance, datetime.now(UTC))
         adopt_policies(instance, policies, datetime.now(UTC))
@@ -80,8 +83,10 @@ def serve(settings: Settings, database: Database, *, workers: int | None = None)
     with ExitStack() as parts:
         views, stopping = parts.enter_context(following(settings, database.dsn)), Event()
         threads = [Thread(target=_keep_running, args=(settings, database, views, stopping), name="watch", daemon=True)]
+        instance = parts.enter_context(open_instance(settings, database.dsn))
+        upkeep = VaultUpkeep(instance, instance.erasures)
+        threads.append(Thread(target=upkeep.run, args=(stopping,), name="vault", daemon=True))
         if settings.instance.clock == "system":
-            instance = parts.enter_context(open_instance(settings, database.dsn))
             threads.append(Thread(target=Sweep(instance).run, args=(stopping,), name="sweep", daemon=True))
         threads.append(
             Thread(target=Signing(settings, database.dsn).run, args=(stopping,), name="checkpoints", daemon=True)

@@ -21,7 +21,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What became of a command: a row of `command_outcome`."""
 
     command_id: bytes
-    fingerprint: bytes
+    fingerprint: bytes  # empty: its person was erased, and which request it was is not known any more
     first_position: int | None
     last_position: int
     refused: bool
@@ -46,7 +46,7 @@ def refused(command: Command, position: int, refused: Refused) -> tuple[Outcome,
 
 def again(command: Command, outcome: Outcome, receipt: Receipt) -> Receipt:
     """The first answer once more; or a refusal, not stored, when the key came with another request."""
-    if command.fingerprint != outcome.fingerprint:
+    if _is_of_another_request(command, outcome):
         return Receipt(outcome.last_position, None, Refusal.of(KeyReused()))
     return Receipt(receipt.position, receipt.answer, receipt.refusal, replayed=True)
 
@@ -57,6 +57,10 @@ def recall(command: Command, outcome: Outcome, facts: Sequence[Fact]) -> Receipt
         return Receipt(outcome.last_position, None, _decode_refusal(outcome.said))
     if outcome.said is not None:
         return Receipt(outcome.last_position, _decode_answer(outcome.said), None)
-    if command.fingerprint != outcome.fingerprint:
+    if _is_of_another_request(command, outcome):
         return Receipt(outcome.last_position, {}, None)  # answered as a reused key: there is nothing to tell
     return Receipt(outcome.last_position, answer(command, facts), None)
+
+
+def _is_of_another_request(command: Command, outcome: Outcome) -> bool:
+    return outcome.fingerprint not in (command.fingerprint, b"")

@@ -130,6 +130,16 @@ class Keys:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Vault:
+    erasure_ledger_file: Annotated[Path, PATH, "who was erased, by id: outlives every backup of the database"]
+    vault_key_keep_days: Annotated[
+        int, _whole(0, 30), "how long a vault key that was rotated away still opens backups; then it is destroyed"
+    ] = 30
+    vault_rows_at_once: Annotated[int, LIMIT, "persons whose keys a rotation wraps anew in one transaction"] = 256
+    vault_upkeep_every_s: Annotated[int, LIMIT, "between two looks for erasures to sweep up after"] = 5
+
+
+@dataclass(frozen=True, kw_only=True)
 class Desk:
     batch_commands_max: Annotated[int, LIMIT, "commands decided in one transaction"] = 1024
     batch_events_max: Annotated[int, LIMIT, "events written in one transaction"] = 1024
@@ -177,6 +187,7 @@ class Http:
     bulk_line_bytes_max: Annotated[int, LIMIT, "longest line of NDJSON commands"] = 64 * 1024
     group_bookings_max: Annotated[int, LIMIT, "most bookings in one group"] = 10
     publication_days_max: Annotated[int, LIMIT, "most days published at a time"] = 400
+    erasure_request_days_max: Annotated[int, LIMIT, "how long an erasure waits for a second operator"] = 30
     access_log_lines_per_s: Annotated[
         int, LIMIT, "most lines of the access log; beyond it: every fault, and a sample"
     ] = 100
@@ -206,6 +217,7 @@ class Settings:
     instance: Instance
     storage: Storage
     keys: Keys
+    vault: Vault
     desk: Desk
     sweep: Sweep
     views: Views
@@ -220,7 +232,8 @@ class Settings:
         kinds: dict[str, Any] = get_type_hints(cls)
         values = {group: dict(_values(kind, environ)) for group, kind in kinds.items()}
         data_dir = values["storage"].get("data_dir", Storage.data_dir)
-        values["keys"] = {key.name: _default_key_file(data_dir, key.name) for key in fields(Keys)} | values["keys"]
+        for group, kind in kinds.items():
+            values[group] = _default_files(kind, data_dir) | values[group]
         return cls(**{group: kind(**values[group]) for group, kind in kinds.items()})
 
     @staticmethod
@@ -234,7 +247,7 @@ class Settings:
             for group, kind in get_type_hints(Settings).items()
             for name, reader, meaning in _entries(kind)
             for value in [getattr(getattr(self, group), name)]
-            for default in [_default_key_file(Path("DATA_DIR"), name) if kind is Keys else getattr(kind, name)]
+            for default in [(_default_files(kind, Path("DATA_DIR")) | vars(kind))[name]]
         ]
 
 
@@ -247,8 +260,10 @@ def _entries(kind: type) -> Iterator[tuple[str, Reader, str]]:
         yield name, *hint.__metadata__
 
 
-def _default_key_file(data_dir: Path, name: str) -> Path:
-    return data_dir / "keys" / f"{name.removesuffix('_key_file')}.key"
+def _default_files(kind: type, data_dir: Path) -> dict[str, Any]:
+    """Keys and what belongs beside them: signing.key, erasure.ledger."""
+    names = [re.fullmatch(r"(\w+)_(key|ledger)_file", each.name) for each in fields(kind)]
+    return {name[0]: data_dir / "keys" / f"{name[1]}.{name[2]}" for name in names if name is not None}
 
 
 def _shown(reader: Reader, value: object) -> str:

@@ -11,7 +11,7 @@ BOOLS, BYTEAS, INT8S, TEXTS, TIMESTAMPTZS = (ARRAY_OF[one] for one in (BOOL, BYT
 # -- read with the lock -----------------------------------------------------------------------------------------------
 
 BEGIN: Final = Statement(b"begin", b"BEGIN", ())
-HEAD: Final = Statement(b"head", b"SELECT position, frontier FROM log_head FOR UPDATE", ())
+HEAD: Final = Statement(b"head", b"SELECT position, frontier, vault_kek FROM log_head FOR UPDATE", ())
 TAIL: Final = Statement(
     b"tail",
     f"SELECT {COLUMNS} FROM log WHERE position > $1 ORDER BY position LIMIT $2".encode(),
@@ -66,6 +66,15 @@ SEAL_NOTE: Final = Statement(
         ON CONFLICT (person, booking) DO UPDATE SET sealed = excluded.sealed""",
     (TEXT, TEXT, BYTEA),
 )
+ERASE_NOTES: Final = Statement(b"erase_notes", b"DELETE FROM vault.note WHERE person = $1", (TEXT,))
+ERASE_PERSON: Final = Statement(b"erase_person", b"DELETE FROM vault.person WHERE person = $1", (TEXT,))
+# A fingerprint is keyed, but a body may have been little more than a number, and there are only so many numbers.
+ERASE_FINGERPRINTS: Final = Statement(
+    b"erase_fingerprints",
+    b"""UPDATE command_outcome SET fingerprint = ''
+        WHERE command_id IN (SELECT command_id FROM log WHERE person = $1)""",
+    (TEXT,),
+)
 COMMIT: Final = b"COMMIT"
 
 ALL: Final = (
@@ -81,4 +90,7 @@ ALL: Final = (
     SEAL_CONTACT,
     SEAL_NUMBER,
     SEAL_NOTE,
+    ERASE_NOTES,
+    ERASE_PERSON,
+    ERASE_FINGERPRINTS,
 )

@@ -40,7 +40,7 @@ class Asked(NamedTuple):
     facts_max: int
     command_ids: Sequence[bytes]
     refused_after: datetime  # refusals are remembered back to here
-    lookups: Sequence[bytes]
+    lookups: Sequence[bytes]  # as the vault's rows are found
 
 
 NOTHING: Final = Asked(0, 0, (), datetime(1970, 1, 1, tzinfo=UTC), ())
@@ -83,6 +83,9 @@ class Turn:
         assert frontier is not None
         self.head = int.from_bytes(position, "big")
         self._frontier = Frontier.from_bytes(frontier)
+        vault_kek = head.get_value(0, 2)
+        #: Under which of its keys the vault seals from here on.
+        self.vault_kek: str | None = vault_kek.decode() if vault_kek is not None else None
         self.tail = [fact_of(row) for row in self._pipeline.rows(tail)]
         #: What became of the commands asked about.
         self.outcomes: dict[bytes, Outcome] = {}
@@ -92,7 +95,7 @@ class Turn:
                 self._expired.append(command_id)
             else:
                 self.outcomes[command_id] = Outcome(command_id, *became)
-        #: Number look-up → person id, of the numbers that the vault has.
+        #: Stored look-up → person id, of the numbers that the vault has.
         self.people: dict[bytes, str] = dict(self._pipeline.rows(people))
 
     def commit(self) -> None:
@@ -136,7 +139,8 @@ class Turn:
 
     def wrapped_keys(self, persons: Collection[str]) -> dict[str, tuple[str, bytes]]:
         """Person id → (id of the key-encryption key, wrapped data key), of rows written by now."""
-        query = "SELECT person, kek_id, wrapped_key FROM vault.person WHERE person = ANY(%b)"
+        # Locked, since a rotation of the vault's key would wrap them anew beside us.
+        query = "SELECT person, kek_id, wrapped_key FROM vault.person WHERE person = ANY(%b) FOR UPDATE"
         return {row[0]: (row[1], row[2]) for row in self._read(query, (list(persons),))}
 
     def _read(self, query: str, parameters: Sequence[Any]) -> Iterable[TupleRow]:
@@ -227,6 +231,11 @@ class Turn:
         """(person, what they are about, sealed words)."""
         for person, about, sealed in notes:
             self._pipeline.send(statements.SEAL_NOTE, person.encode(), about.encode(), sealed)
+
+    def erase(self, person: str) -> None:
+        """After all else the batch tells the vault: the row with its key, the words, and what commands hashed to."""
+        for statement in (statements.ERASE_NOTES, statements.ERASE_PERSON, statements.ERASE_FINGERPRINTS):
+            self._pipeline.send(statement, person.encode())
 
     def push(self) -> None:
         """PostgreSQL may begin with what was written so far."""

@@ -2,11 +2,14 @@
 
 A sealed value is a 96-bit random nonce, then AES-256-GCM ciphertext with its 16-byte tag. The associated data names the
 person and the field (and the key-encryption key for the wrapped key), so a value moved to another row or column
-does not open. Destroying the row or the key-encryption key erases: what is left reads as `Erased`.
+does not open. Destroying the row or the key-encryption key erases: what is left reads as `Erased`. There may be several
+key-encryption keys at a time (infra/vault_ring.py): each row says which is its own.
 """
 
 import os
+from collections.abc import Collection
 from dataclasses import dataclass, field
+from pathlib import Path
 from struct import Struct
 from typing import Any, Final, Literal, NamedTuple
 
@@ -15,7 +18,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from psycopg import Connection
 from psycopg.rows import args_row
 
-from infra.keys import Keys, derive
+from infra.keys import Keys
+from infra.vault_ring import Epoch, Ring
 
 _KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
@@ -81,14 +85,25 @@ class Erased:
 
 
 class Vault:
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, keys: Keys, file: Path | None = None) -> None:
+        """`file`: of the vault's keys, where a rotation puts another."""
         self._keys = keys
-        self._kek_id = keys.vault.id
-        self._kek = AESGCM(derive(keys.vault.secret, "wrap"))
+        self.ring = Ring(keys, file)
 
     def lookup(self, number: str) -> bytes:
-        """What finds a person by normalised number: 32 bytes, `vault.person.lookup`."""
+        """Who a normalised number is, for ever and everywhere but in the database: 32 bytes."""
         return self._keys.number_lookup(number)
+
+    def stored_lookups(self, lookups: Collection[bytes]) -> dict[bytes, bytes]:
+        """What finds their rows, `vault.person.lookup`, under each epoch there is → the lookup it stands for."""
+        return {epoch.stored(lookup): lookup for epoch in self.ring.epochs.values() for lookup in lookups}
+
+    def find_person(self, connection: Connection[Any], lookup: bytes) -> str | None:
+        """Outside the append lock, for a reader."""
+        self.ring.look_again()
+        stored = list(self.stored_lookups([lookup]))
+        row = connection.execute("SELECT person FROM vault.person WHERE lookup = ANY(%s)", (stored,)).fetchone()
+        return row[0] if row is not None else None
 
     def new_person(
         self,
@@ -100,12 +115,12 @@ class Vault:
         language: str | None = None,
     ) -> SealedPerson:
         data_key, *nonces = _PERSON_CHANCE.unpack(os.urandom(_PERSON_CHANCE.size))
-        box = AESGCM(data_key)
+        box, epoch = AESGCM(data_key), self.ring.sealing
         return SealedPerson(
             person,
-            self.lookup(number),
-            self._kek_id,
-            _seal(self._kek, nonces[0], data_key, _wrap_context(person, self._kek_id)),
+            epoch.stored(self.lookup(number)),
+            epoch.id,
+            _seal(epoch.kek, nonces[0], data_key, _wrap_context(person, epoch.id)),
             _seal(box, nonces[1], number.encode(), _context(person, "number")),
             _seal_text(box, nonces[2], name, person, "name"),
             _seal_text(box, nonces[3], mobile, person, "mobile"),
@@ -140,7 +155,7 @@ class Vault:
         if isinstance(box, Erased):
             return box
         sealed = _seal(box, os.urandom(_NONCE_BYTES), number.encode(), _context(person, "number"))
-        return NumberUpdate(person, self.lookup(number), sealed)
+        return NumberUpdate(person, self.ring.epochs[kek_id].stored(self.lookup(number)), sealed)
 
     def seal_note(self, person: str, kek_id: str, wrapped_key: bytes, about: str, text: str) -> bytes | Erased:
         """Free words about a booking or a fact (`vault.note.sealed`), under the data key of the person."""
@@ -160,7 +175,7 @@ class Vault:
         if isinstance(box, Erased):
             return box
         number = _open_sealed(box, row.number, row.person, "number")
-        if self.lookup(number) != row.lookup:
+        if self.ring.epochs[row.kek_id].stored(self.lookup(number)) != row.lookup:
             raise VaultError(f"the lookup of person {row.person} belongs to another number")
         return PersonData(
             number,
@@ -168,6 +183,18 @@ class Vault:
             None if row.mobile is None else _open_sealed(box, row.mobile, row.person, "mobile"),
             None if row.language is None else _open_sealed(box, row.language, row.person, "language"),
         )
+
+    def rewrap(self, row: SealedPerson) -> SealedPerson | Erased:
+        """Under the epoch that seals now, found as its rows are. The data key, and what it seals, stay."""
+        epoch = self._epoch(row.person, row.kek_id, row.wrapped_key)
+        if isinstance(epoch, Erased):
+            return epoch
+        data_key, sealing = _unwrapped(epoch, row.person, row.wrapped_key), self.ring.sealing
+        number = _open_sealed(AESGCM(data_key), row.number, row.person, "number")
+        context = _wrap_context(row.person, sealing.id)
+        wrapped_key = _seal(sealing.kek, os.urandom(_NONCE_BYTES), data_key, context)
+        stored = sealing.stored(self.lookup(number))
+        return row._replace(lookup=stored, kek_id=sealing.id, wrapped_key=wrapped_key)
 
     def open_person(self, connection: Connection[Any], person: str, who: str, why: str) -> PersonData | Erased:
         """Read and open one person. The opening is logged in the transaction that reads, found or not.
@@ -181,12 +208,21 @@ class Vault:
         return Erased(person, "no-row") if row is None else self.open(row)
 
     def _data_key(self, person: str, kek_id: str, wrapped_key: bytes) -> AESGCM | Erased:
-        if kek_id != self._kek_id or not wrapped_key:
-            return Erased(person, "no-key")
-        data_key = _open(self._kek, wrapped_key, _wrap_context(person, kek_id))
-        if data_key is None or len(data_key) != _KEY_BYTES:
-            raise VaultError(f"the wrapped key of person {person} was altered or belongs to another row")
-        return AESGCM(data_key)
+        epoch = self._epoch(person, kek_id, wrapped_key)
+        return epoch if isinstance(epoch, Erased) else AESGCM(_unwrapped(epoch, person, wrapped_key))
+
+    def _epoch(self, person: str, kek_id: str, wrapped_key: bytes) -> Epoch | Erased:
+        epoch = self.ring.epochs.get(kek_id)
+        if epoch is None and self.ring.look_again():
+            epoch = self.ring.epochs.get(kek_id)
+        return Erased(person, "no-key") if epoch is None or not wrapped_key else epoch
+
+
+def _unwrapped(epoch: Epoch, person: str, wrapped_key: bytes) -> bytes:
+    data_key = _open(epoch.kek, wrapped_key, _wrap_context(person, epoch.id))
+    if data_key is None or len(data_key) != _KEY_BYTES:
+        raise VaultError(f"the wrapped key of person {person} was altered or belongs to another row")
+    return data_key
 
 
 def _context(person: str, field_name: str) -> bytes:

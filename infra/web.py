@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
+import structlog
 from psycopg_pool import ConnectionPool
 
 from api import health
@@ -21,6 +22,7 @@ from domain.commands import Caller, RecordOperation
 from domain.ports import PersonFile, Receipt
 from infra.bootstrap import VIEWS, Instance, reference_hash
 from infra.catalogue import sectors
+from infra.erasure_ledger import ErasureLedger, ErasureLedgerError
 from infra.operation import SYSTEM, HourWatched, OperationWatch, Watched
 from infra.person_file import open_person_file
 from infra.published_checkpoints import PublishedCheckpoints
@@ -29,6 +31,8 @@ from infra.vault import Vault
 from projections.lane import followed
 from projections.log import head
 from projections.projection import lag_s, position_of
+
+_log = structlog.get_logger("web")
 
 
 @contextmanager
@@ -87,8 +91,9 @@ def open_services(instance: Instance) -> Iterator[Services]:
             command_id=instance.keys.command_id,
             fingerprint=instance.keys.fingerprint,
             lookup=instance.keys.number_lookup,
-            person_of=lambda lookup: _one(pool, "SELECT person FROM vault.person WHERE lookup = %s", lookup),
+            person_of=lambda lookup: _person_of(instance.vault, pool, lookup),
             person_file=lambda person, who, why: _person_file(instance.vault, pool, person, who, why),
+            keep_erasures=lambda: _keep_erasures(instance.erasures, pool),
             booking_id=instance.booking_id,
             reference_of=instance.reference_of,
             reference_hash=reference_hash,
@@ -124,9 +129,23 @@ def _caller_of(tokens: TokenReader, token: str) -> Caller:
     )
 
 
+def _person_of(vault: Vault, pool: "ConnectionPool[Any]", lookup: bytes) -> str | None:
+    with pool.connection() as connection:
+        return vault.find_person(connection, lookup)
+
+
 def _person_file(vault: Vault, pool: "ConnectionPool[Any]", person: str, who: str, why: str) -> PersonFile | None:
     with pool.connection() as connection:
         return open_person_file(vault, connection, person, who, why)
+
+
+def _keep_erasures(ledger: ErasureLedger, pool: "ConnectionPool[Any]") -> None:
+    """The erasure is in the log and done: what keeps it from the ledger now is tried again by the upkeep."""
+    try:
+        with pool.connection() as connection:
+            ledger.keep(connection)
+    except ErasureLedgerError as error:
+        _log.error("an erasure is not in the ledger yet", error=str(error))
 
 
 def _one(pool: "ConnectionPool[Any]", query: str, asked: object) -> str | None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from psycopg import Connection, Cursor
 from psycopg.rows import TupleRow, class_row
 
-from domain.events import GuardianAppointed
+from domain.events import GuardianAppointed, PersonErased
 from projections.arrays import columns, dates, texts
 from projections.log import Page
 
@@ -20,7 +20,7 @@ class Guardianship(NamedTuple):
 
 class Guardianships:
     name = "guardianships"
-    version = 1
+    version = 2
     ddl = """
         CREATE TABLE guardianship (
             guardian  text NOT NULL,
@@ -45,6 +45,9 @@ class Guardianships:
                    ON CONFLICT (guardian, dependant) DO UPDATE SET until = excluded.until""",
                 columns(rows, texts, texts, dates),
             )
+        erased = [fact.person for _, fact in facts if isinstance(fact.event, PersonErased)]
+        if erased:  # after the page's appointments: none of them can be later than the erasure
+            cursor.execute("DELETE FROM guardianship WHERE guardian = ANY(%b) OR dependant = ANY(%b)", [erased, erased])
 
 
 # -- queries ----------------------------------------------------------------------------------------------------------

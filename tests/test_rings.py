@@ -11,8 +11,8 @@ import pytest
 
 LINT_IMPORTS = Path(sys.executable).with_name("lint-imports")
 SEES_THE_WHOLE = re.compile(
-    r"bootstrap|following|web|catalogue_loading|cli|clinic|daylist|demo|doctor|importing|policy_adoption|processes|rush|simulate"
-    r"|simulation|self_check|sweep|bench"
+    r"bootstrap|following|web|catalogue_loading|cli|clinic|daylist|demo|doctor|erasure_replay|importing|policy_adoption"
+    r"|processes|rush|simulate|simulation|self_check|sweep|bench|vault_upkeep"
 )
 
 

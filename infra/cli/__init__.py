@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "follow": "infra.cli.views:follow",
     "rebuild": "infra.cli.views:rebuild",
     "audit": "infra.cli.audit:audit",
+    "keys": "infra.cli.keys:keys",
     "policy": "infra.cli.policy:policy",
     "rush": "infra.cli.rush:rush",
     "settings": "infra.cli.token:settings",

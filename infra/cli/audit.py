@@ -1,9 +1,10 @@
-"""audit check, export."""
+"""audit check, audit export, audit erasures."""
 
 from pathlib import Path
 
 import click
 
+from infra.cli.erasures import erasures
 from infra.cli.opening import opened_database
 from infra.export import export_log
 from infra.migrate import migrate
@@ -35,3 +36,6 @@ def export(path: Path) -> None:
     with opened_database() as (_, found):
         exported = export_log(found.dsn, path)
     click.echo(f"{exported.events} events in {exported.seconds:.1f} s; root {exported.root}")
+
+
+audit.add_command(erasures)

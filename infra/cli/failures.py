@@ -13,6 +13,8 @@ _SENTENCES: Final = (
     ("infra.settings", "SettingsError"),
     ("infra.postgres.unavailable", "DatabaseUnavailable"),
     ("infra.keys", "KeyFileError"),
+    ("infra.erasure_ledger", "ErasureLedgerError"),
+    ("infra.vault_rotation", "RotationError"),
     ("infra.migrate", "MigrationRefused"),
     ("infra.policy_file", "PolicyFileError"),
     ("infra.processes", "PortInUse"),

@@ -16,7 +16,8 @@ from infra.tokens import Role, TokenScopeError, issue
 @click.option("--office", help="Office id, for kiosk, staff and manager.")
 @click.option("--region", help="Region code, for a manager of a region.")
 @click.option("--number", help="Beneficiary number, for a citizen.")
-def token(role: str, office: str | None, region: str | None, number: str | None) -> None:
+@click.option("--name", help="An operator's own name: two of them tell two operators apart.")
+def token(role: str, office: str | None, region: str | None, number: str | None, name: str | None) -> None:
     """A bearer token of this instance's own issuer, alone on the last line."""
     settings = Settings.load()
     keys = Keys.open(KeyFiles.named_in(settings))
@@ -28,6 +29,7 @@ def token(role: str, office: str | None, region: str | None, number: str | None)
             office=office,
             region=region,
             number_lookup=lookup,
+            operator_name=name,
             lifetime_s=settings.callers.token_lifetime_s,
             now=time.time(),
         )

@@ -46,7 +46,7 @@ SERVICES: dict[str, dict[str, Any]] = {
 }
 
 #: What stands for each name in a path.
-NAMED = {"office": "CA-TB-01", "name": "slot-full", "measurement": "0" * 12}
+NAMED = {"office": "CA-TB-01", "name": "slot-full", "measurement": "0" * 12, "request": "0" * 20}
 NAMED |= dict.fromkeys(["reference", "hold", "entry"], "0" * 20)
 #: Every command that is asked for with POST.
 POSTED = [spec for spec in EVERY_COMMAND if spec.method == "POST"]
@@ -140,7 +140,13 @@ class Api:
     # -- who asks ----------------------------------------------------------------------------------------------------
 
     def token(
-        self, role: str, *, office: str | None = None, region: str | None = None, number: str | None = None
+        self,
+        role: str,
+        *,
+        office: str | None = None,
+        region: str | None = None,
+        number: str | None = None,
+        name: str | None = None,
     ) -> str:
         lookup = self.instance.vault.lookup(parse_number(number).digits) if number else None
         return tokens.issue(
@@ -149,6 +155,7 @@ class Api:
             office=office,
             region=region,
             number_lookup=lookup,
+            operator_name=name,
             lifetime_s=3600,
             now=time.time(),
         )

@@ -80,6 +80,7 @@ class Story:
         for renumbering in decision.renumberings:
             self.vault = {lookup: person for lookup, person in self.vault.items() if person != renumbering.person}
             self.vault[renumbering.beneficiary.lookup] = renumbering.person
+        self.vault = {lookup: person for lookup, person in self.vault.items() if person not in decision.erased}
         self.state.forget_strangers()
         return decision
 

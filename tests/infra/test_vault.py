@@ -84,7 +84,8 @@ def test_a_person_opens_as_sealed(vault):
     row = sealed(vault)
 
     assert vault.open(row) == PersonData(NUMBER, NAME, MOBILE, "ar")
-    assert (row.person, row.lookup) == ("p1", vault.lookup(NUMBER))
+    assert row.person == "p1"
+    assert vault.stored_lookups([vault.lookup(NUMBER)]) == {row.lookup: vault.lookup(NUMBER)}
 
 
 def test_what_was_not_told_is_not_stored(vault):
@@ -236,7 +237,7 @@ def test_another_number_opens_under_the_same_data_key(vault):
     assert isinstance(update, NumberUpdate)
     renumbered = row._replace(lookup=update.lookup, number=update.number)
     assert vault.open(renumbered) == PersonData("2020202020", NAME, MOBILE, "ar")
-    assert update.lookup == vault.lookup("2020202020")
+    assert update.lookup in vault.stored_lookups([vault.lookup("2020202020")])
     for half in (row._replace(lookup=update.lookup), row._replace(number=update.number)):
         with pytest.raises(VaultError):
             vault.open(half)

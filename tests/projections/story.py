@@ -75,7 +75,8 @@ class Story:
     def do(self, kind: type[Command], *, at: datetime = EVE, **asked: Any) -> list[Fact]:
         """The facts the command became; none when it is refused."""
         key = next(self._keys).to_bytes(16, "big")
-        return self.decide(kind(command_id=key, fingerprint=key, caller=OPERATOR, at=at, **asked))
+        asked.setdefault("caller", OPERATOR)
+        return self.decide(kind(command_id=key, fingerprint=key, at=at, **asked))
 
     def decide(self, command: Command) -> list[Fact]:
         while lacking := self.state.lacking(needs_of(command, self.state)):

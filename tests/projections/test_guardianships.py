@@ -2,7 +2,7 @@
 
 from datetime import date, timedelta
 
-from domain.commands import AppointGuardian
+from domain.commands import AppointGuardian, ApproveErasure, Caller, RequestErasure
 from domain.events import GuardianAppointed
 from projections.guardianships import Guardianship, Guardianships, is_guardian, of_person
 from tests.projections.story import EVE, Story, person
@@ -55,3 +55,18 @@ def test_a_person_is_told_their_guardians_and_their_dependants(folded):
             Guardianship(grandparent, parent, LAST_DAY + 2 * DAY),
         ]
         assert of_person(connection, child) == [Guardianship(parent, child, LAST_DAY)]
+
+
+def test_an_erasure_ends_guardianships_both_ways_in_whatever_pages_it_comes(folded):
+    story = Story()
+    parent, child = appoint(story, 1, 2, LAST_DAY)
+    grandparent, _ = appoint(story, 3, 1, LAST_DAY)
+    others = appoint(story, 4, 5, LAST_DAY)
+    operators = [Caller(role="operator", subject=name) for name in ("huda", "salem")]
+    story.do(RequestErasure, request="r", person=person(1), lapses_at=EVE + DAY, caller=operators[0])
+    story.do(ApproveErasure, request="r", caller=operators[1])
+
+    for page_size in (1, 2, 1000):
+        with folded([Guardianships()], story.facts, page_size) as connection:
+            assert [of_person(connection, each) for each in (parent, child, grandparent)] == [[], [], []]
+            assert of_person(connection, others[0]) == [Guardianship(*others, LAST_DAY)]
