@@ -11,7 +11,7 @@ from api.clock import parse_instant
 from api.problems import invalid
 from api.routes import POSITION_MAX
 from api.schemas import from_text
-from projections import feed
+from projections import blocks, feed
 from projections.projection import AsOf
 
 AtPosition = Annotated[int | None, Query(ge=0, le=POSITION_MAX, description="As of this position")]
@@ -28,7 +28,7 @@ def asked(connection: Connection[Any], end: AsOf, at: datetime | None, at_positi
     if at is not None and at_position is not None:
         raise invalid("at", "stands beside `at_position`: ask for one of them")
     if at is not None:
-        return feed.last_at(connection, at, upto=end.position)
+        return blocks.last_at(connection, at, upto=end.position)
     if at_position is None:
         return end
     if at_position > end.position:
