@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Final, NamedTuple
 
-from psycopg import Cursor
+from psycopg import Cursor, sql
 from psycopg.rows import TupleRow
 
 from domain.calendar import local_date
@@ -27,39 +27,65 @@ from projections.arrays import bigints, columns, dates, integers, times, words
 COUNTERS: Final = ("confirmed", "made", "cancelled", "rescheduled", "served", "not_completed", "no_show")
 Counts = tuple[int, int, int, int, int, int, int]
 
-_MADE: Final[Counts] = (1, 1, 0, 0, 0, 0, 0)
-_CANCELLED: Final[Counts] = (-1, 0, 1, 0, 0, 0, 0)
-_MOVED_IN: Final[Counts] = (1, 0, 0, 1, 0, 0, 0)
-_HERE: Final[Counts] = (1, 0, 0, 0, 0, 0, 0)
-_GONE: Final[Counts] = (-1, 0, 0, 0, 0, 0, 0)
 _OUTCOMES: Final = ("served", "not_completed", "no_show")
 
-#: A row a change: as many as bookings have facts, in the order of the log.
+
+def _counts(confirmed: int, counter: str | None = None, *, corrected: str | None = None) -> Counts:
+    changed = [(name == counter) - (name == corrected) for name in COUNTERS[1:]]
+    return (confirmed, *changed)  # type: ignore[return-value] # mypy does not count a list's elements
+
+
+#: By the number that a row has for it.
+KINDS: Final[dict[int, Counts]] = {
+    1: _counts(1, "made"),
+    2: _counts(1, "rescheduled"),  # to here
+    3: _counts(1),  # displaced to here: no counter but where it is live
+    4: _counts(-1),  # moved or displaced from here
+    5: _counts(-1, "cancelled"),
+    **{6 + n: _counts(-1, outcome) for n, outcome in enumerate(_OUTCOMES)},
+    **{
+        9 + 3 * n + m: _counts(0, outcome, corrected=corrected)
+        for n, corrected in enumerate(_OUTCOMES)
+        for m, outcome in enumerate(_OUTCOMES)
+    },
+}
+_MADE, _MOVED_IN, _HERE, _GONE, _CANCELLED = range(1, 6)
+_RECORDED: Final = {outcome: 6 + n for n, outcome in enumerate(_OUTCOMES)}
+_CORRECTED: Final = {
+    (corrected, outcome): 9 + 3 * n + m for n, corrected in enumerate(_OUTCOMES) for m, outcome in enumerate(_OUTCOMES)
+}
+
+#: A row a change: as many as bookings have facts, in the order of the log, and so as narrow as can be.
 DDL: Final = """
     CREATE TABLE change (
-        position      bigint PRIMARY KEY,
-        office        text NOT NULL,
-        service       text NOT NULL,
-        channel       text NOT NULL,
-        starts_at     timestamptz NOT NULL,  -- of the visit
-        ends_at       timestamptz NOT NULL,
-        made_date     date,                  -- NULL: nothing that counts by the day it was done
-        confirmed     smallint NOT NULL,
-        made          smallint NOT NULL,
-        cancelled     smallint NOT NULL,
-        rescheduled   smallint NOT NULL,
-        served        smallint NOT NULL,
-        not_completed smallint NOT NULL,
-        no_show       smallint NOT NULL
+        position  bigint PRIMARY KEY,
+        starts_at timestamptz NOT NULL,  -- of the visit
+        made_date date,                  -- NULL: nothing that counts by the day it was done
+        minutes   smallint NOT NULL,
+        kind      smallint NOT NULL,     -- which counters it changes: projections/changes.py, KINDS
+        office    text NOT NULL,
+        service   text NOT NULL,
+        channel   text NOT NULL
     );
 """
+#: The rows up to a position, with the columns that the counts of the present have.
+UPTO: Final = sql.SQL(
+    """(SELECT change.*, starts_at + minutes * interval '1 minute' AS ends_at, {counters}
+        FROM view_totals.change JOIN (VALUES {kinds}) AS counts (kind, {counters}) USING (kind)
+        WHERE position <= %(upto)s)"""
+).format(
+    counters=sql.SQL(", ").join(map(sql.Identifier, COUNTERS)),
+    kinds=sql.SQL(", ").join(
+        sql.SQL("({})").format(sql.SQL(", ").join(map(sql.Literal, (kind, *counts)))) for kind, counts in KINDS.items()
+    ),
+)
 
 
 class Change(NamedTuple):
     position: int
     event: BookingEvent  # where its booking stood: made where it was made, moved where it went
     day: date | None  # the office's date of the fact; of a correction, the outcome's
-    counts: Counts
+    kind: int
 
 
 def changes(facts: Iterable[tuple[int, Fact]]) -> list[Change]:
@@ -71,44 +97,33 @@ def changes(facts: Iterable[tuple[int, Fact]]) -> list[Change]:
     ]
 
 
-def _change(fact: Fact, event: BookingEvent) -> tuple[date | None, Counts] | None:
+def _change(fact: Fact, event: BookingEvent) -> tuple[date | None, int] | None:
     match event:
         case SlotBooked() | WalkedIn():
             return local_date(fact.at), _MADE
         case BookingMovedOut() | BookingDisplacedOut(to_starts_at=datetime()):
             return None, _GONE
-        case BookingDisplacedIn():  # no counter but where it is live
-            return None, _HERE
         case BookingMovedIn():
             return local_date(fact.at), _MOVED_IN
+        case BookingDisplacedIn():
+            return None, _HERE
         case BookingCancelled():
             return local_date(fact.at), _CANCELLED
         case OutcomeRecorded(outcome=outcome):
-            return local_date(fact.at), _outcome(-1, outcome, None)
+            return local_date(fact.at), _RECORDED[outcome]
         case OutcomeCorrected(corrected=corrected, outcome=outcome, outcome_at=outcome_at):
-            return local_date(outcome_at), _outcome(0, outcome, corrected)
+            return local_date(outcome_at), _CORRECTED[corrected, outcome]
     return None
-
-
-def _outcome(confirmed: int, outcome: str, corrected: str | None) -> Counts:
-    served, not_completed, no_show = ((name == outcome) - (name == corrected) for name in _OUTCOMES)
-    return confirmed, 0, 0, 0, served, not_completed, no_show
 
 
 def keep(found: Iterable[Change], cursor: Cursor[TupleRow]) -> None:
     rows = [
-        (position, event.office, event.service, event.channel, event.starts_at, event.minutes, day, *counts)
-        for position, event, day, counts in found
+        (position, event.starts_at, day, event.minutes, kind, event.office, event.service, event.channel)
+        for position, event, day, kind in found
     ]
     cursor.execute(
-        """INSERT INTO change (position, office, service, channel, starts_at, ends_at, made_date,
-                               confirmed, made, cancelled, rescheduled, served, not_completed, no_show)
-           SELECT position, office, service, channel, starts_at, starts_at + minutes * interval '1 minute', made_date,
-                  confirmed, made, cancelled, rescheduled, served, not_completed, no_show
-           FROM unnest(%b::bigint[], %b::text[], %b::text[], %b::text[], %b::timestamptz[], %b::integer[], %b::date[],
-                       %b::integer[], %b::integer[], %b::integer[], %b::integer[], %b::integer[], %b::integer[],
-                       %b::integer[])
-                AS change (position, office, service, channel, starts_at, minutes, made_date, confirmed, made,
-                           cancelled, rescheduled, served, not_completed, no_show)""",
-        columns(rows, bigints, words, words, words, times, integers, dates, *[integers] * 7),
+        """INSERT INTO change (position, starts_at, made_date, minutes, kind, office, service, channel)
+           SELECT * FROM unnest(%b::bigint[], %b::timestamptz[], %b::date[], %b::integer[], %b::integer[], %b::text[],
+                                %b::text[], %b::text[])""",
+        columns(rows, bigints, times, dates, integers, integers, words, words, words),
     )

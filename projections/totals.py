@@ -9,7 +9,7 @@ from psycopg.rows import TupleRow
 
 from projections import blocks, changes
 from projections.arrays import columns, dates, integers, times, words
-from projections.changes import Counts
+from projections.changes import KINDS, Counts
 from projections.log import Page
 
 _VisitKey = tuple[str, str, str, datetime, int]  # office, service, channel, start, minutes
@@ -63,7 +63,8 @@ class Totals:
         visits: dict[_VisitKey, list[int]] = {}
         done: dict[_DoneKey, list[int]] = {}
         found = changes.changes(facts)
-        for _, event, day, counts in found:
+        for _, event, day, kind in found:
+            counts = KINDS[kind]
             key = event.office, event.service, event.channel, event.starts_at, event.minutes
             _add(visits, key, counts)
             if day is not None:
@@ -153,7 +154,7 @@ _TOTALS = sql.SQL(
            coalesce(sum(made), 0)::bigint, coalesce(sum(cancelled), 0)::bigint,
            coalesce(sum(rescheduled), 0)::bigint, coalesce(sum(served), 0)::bigint,
            coalesce(sum(not_completed), 0)::bigint, coalesce(sum(no_show), 0)::bigint
-    FROM view_totals.{table} AS counted
+    FROM {table} AS counted
     LEFT JOIN view_catalogue.office ON office.office = counted.office
     LEFT JOIN view_catalogue.service ON service.service = counted.service
     WHERE {where}
@@ -191,17 +192,16 @@ def totals(
         where.append(_DONE_FROM if by_made_date else _VISIT_FROM)
     if date_to is not None:
         where.append(_DONE_TO if by_made_date else _VISIT_TO)
-    table = "done" if by_made_date else "visit"
+    table: sql.Composable = sql.Identifier("view_totals", "done" if by_made_date else "visit")
     if upto is not None:
-        table = "change"
-        where.append(sql.SQL("position <= %(upto)s"))
+        table = changes.UPTO
         if by_made_date:
             where.append(sql.SQL("made_date IS NOT NULL"))
     groups = sql.SQL(", ").join(_DIMENSIONS[name] for name in by)
     query = _TOTALS.format(
         by=sql.SQL("{},").format(groups) if by else sql.SQL(""),
         live=sql.SQL("NULL::bigint") if by_made_date else _LIVE,
-        table=sql.Identifier(table),
+        table=table,
         where=sql.SQL(" AND ").join(where) if where else sql.SQL("true"),
         group=sql.SQL("GROUP BY {} ORDER BY {}").format(groups, groups) if by else sql.SQL(""),
     )

@@ -37,7 +37,7 @@ def test_an_instant_is_the_last_position_decided_for_it_or_before_however_far_th
 ):
     facts = under_two_clocks(5)
     append(facts[:folded_events])
-    with Follower(database_url, [Totals()]) as follower:
+    with Follower(database_url, [Totals()], page_events_max=5) as follower:
         follower.catch_up()
     append(facts[folded_events:])
     instants = {fact.at for _, fact in facts}
