@@ -3,7 +3,6 @@
 Part of the view `totals`. What the view has not seen yet is read from the log itself.
 """
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -71,14 +70,10 @@ def electronic_upto(connection: Connection[TupleRow], position: int) -> int:
     block = position // BLOCK_POSITIONS
     query = "SELECT coalesce(sum(electronic), 0)::bigint FROM view_totals.block WHERE block < %s"
     [whole] = connection.execute(query, (block,)).fetchone() or [0]
-    return int(whole) + sum(map(is_electronic, _booked(connection, block * BLOCK_POSITIONS, position)))
-
-
-def _booked(connection: Connection[TupleRow], first: int, last: int) -> Sequence[object]:
-    query = "SELECT state FROM public.log WHERE position BETWEEN %s AND %s AND type = %s"
+    rest = "SELECT type, state FROM public.log WHERE position BETWEEN %s AND %s"
     with connection.cursor(binary=True) as cursor:
-        rows = cursor.execute(query, (first, last, SlotBooked.TOPIC)).fetchall()
-    return [wire.decode(SlotBooked.TOPIC, state) for (state,) in rows]
+        facts = cursor.execute(rest, (block * BLOCK_POSITIONS, position))
+        return int(whole) + sum(is_electronic(wire.decode(topic, state)) for topic, state in facts)
 
 
 def _seen(connection: Connection[TupleRow]) -> int:
