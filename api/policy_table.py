@@ -98,6 +98,7 @@ TABLE: Final[dict[tuple[str, str], Row]] = {
     ("GET", "/v1/measurements/{measurement}"): _FIGURES,
     ("POST", "/v1/measurements/{measurement}/correction"): _FIGURES,
     ("GET", "/v1/audit/events"): _FACTS,
+    ("GET", "/v1/audit/streams/{stream}"): _FACTS,
     ("GET", "/v1/feed"): _FACTS,
     ("GET", "/v1/feed/stream"): _FACTS,
     # the instance itself

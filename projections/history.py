@@ -69,6 +69,11 @@ def all_of(connection: Connection[TupleRow], tag: Tag, value: str, *, upto: int)
         after = page[-1].position
 
 
+def is_known(connection: Connection[TupleRow], tag: Tag, value: str) -> bool:
+    """Whether the log has any fact of it."""
+    return bool(_told(connection, tag, value, after=0, upto=POSITION_MAX, limit=1))
+
+
 def of_slots(connection: Connection[TupleRow], office: str, first: date, last: date, *, upto: int) -> Sequence[Fact]:
     """Of an office's starts from `first` to `last`, both included, start by start, each in its order."""
     # A range of the index by stream. Where the database's collation is not C it may hold other streams too.
