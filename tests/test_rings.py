@@ -12,7 +12,7 @@ import pytest
 LINT_IMPORTS = Path(sys.executable).with_name("lint-imports")
 SEES_THE_WHOLE = re.compile(
     r"bootstrap|following|web|catalogue_loading|cli|clinic|daylist|demo|doctor|importing|policy_adoption|processes|rush|simulate"
-    r"|simulation|sweep|bench"
+    r"|simulation|stream_history|sweep|bench"
 )
 
 

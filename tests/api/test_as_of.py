@@ -220,15 +220,15 @@ def test_who_lost_their_place_and_found_no_other_is_not_in_the_queue_of_then(api
     office = api.given_an_office(days=(DAYS[0], DAYS[0]))
     booked = api.given_a_booking(office)
     before = api.head()
-    whole = {"offices": [office], "from": DAYS[0], "to": DAYS[0], "reason": "water", "preview": False}
-    closed = api.post("/v1/closures", whole).json()
+    closure: dict[str, Any] = {"offices": [office], "from": DAYS[0], "to": DAYS[0], "reason": "water", "preview": False}
+    closed = api.post("/v1/closures", closure).json()
     assert closed["unplaced"] == [booked["booking"]]
-    path, day = f"/v1/offices/{office}/queue", {"date": DAYS[0]}
-    now = get(api, path, now=ADVANCE, **day)
+    path = f"/v1/offices/{office}/queue"
+    now = get(api, path, now=ADVANCE, date=DAYS[0])
     api.given_an_office(days=None)
 
-    then = get(api, path, at_position=closed["position"], **day)
-    earlier = get(api, path, at_position=before, **day)
+    then = get(api, path, at_position=closed["position"], date=DAYS[0])
+    earlier = get(api, path, at_position=before, date=DAYS[0])
 
     assert then == now
     assert (then[1]["bookings"], earlier[1]["expected"]) == ([], 1)
@@ -322,9 +322,8 @@ def test_figures_for_the_dashboard_stay_rough_in_the_past(api):
     office = api.given_an_office()
     made = api.given_a_booking(office)
 
-    told = get(api, "/v1/statistics/totals", token=api.token("dashboard"), office=office, at_position=made["position"])[
-        1
-    ]
+    asked: dict[str, Any] = {"office": office, "at_position": made["position"]}
+    told = get(api, "/v1/statistics/totals", token=api.token("dashboard"), **asked)[1]
 
     assert told["rows"][0]["made"] == "<10"
 
