@@ -15,6 +15,7 @@ from starlette.routing import Match
 from api import (
     answers,
     audit,
+    audit_streams,
     availability,
     bookings,
     bulk,
@@ -82,6 +83,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     measurements.router,
     audit.router,
     proofs.router,
+    audit_streams.router,
     feed.router,
     health.router,
     documentation.router,
@@ -167,7 +169,7 @@ def refuse_unguarded(app: FastAPI) -> None:
     """Every route has a row in the policy table, and goes by it."""
     missing = []
     for route in app.routes:
-        path = getattr(route, "path", repr(route))
+        path = getattr(route, "path_format", repr(route))  # {stream}, though its pattern says {stream:path}
         is_guarded = isinstance(route, GuardedRoute | CommandRoute)
         methods = getattr(route, "methods", None) or {"*"}
         missing += [(method, path) for method in methods if not is_guarded or (method, path) not in TABLE]

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api import answers, clock, problems, views
+from api import answers, as_of, clock, problems, views
+from api.as_of import Moment
 from api.callers import headers_of
 from api.catalogue import VIEW as CATALOGUE
 from api.catalogue import refuse_unknown
@@ -24,7 +25,7 @@ from api.services import Services
 from api.web.language import ARABIC, ENGLISH
 from domain.calendar import hijri
 from domain.errors import ServiceNotOffered
-from projections import availability, catalogue
+from projections import availability, catalogue, office_day
 from projections.projection import position_of, snapshot
 
 VIEW: Final = "availability"
@@ -39,6 +40,8 @@ _RECENT: Final = (
 )
 _AS_OF: Final[dict[str, Any]] = {"position": 4711, "at": "2011-02-01T10:00:00+03:00"}
 Since = Annotated[Day, Query(alias="from", description="The first day")]
+#: Its facts are read from the log itself.
+Past = Annotated[Moment | None, as_of.then(CATALOGUE)]
 Until = Annotated[Day | None, Query(alias="to", description="The last day; without it, the first alone")]
 
 
@@ -106,7 +109,7 @@ class Starts(BaseModel):
     description=f"Both ends included, at most {DAYS_MAX} days. In places of the service: a start of a longer one has "
     "as many as the least of its slots, and those of neighbouring starts overlap. A closed day has a `reason`: "
     "`weekend`, `holiday`, `closure` (in the words of its announcement) or `not-published`. A start that is past still "
-    "shows its places: whether it can be booked is for the booking to say." + _RECENT,
+    "shows its places: whether it can be booked is for the booking to say." + _RECENT + as_of.DESCRIBED,
     response_model=Days,
     response_model_exclude_none=True,
     responses=_problems,
@@ -120,6 +123,7 @@ async def days(
     service: Code,
     since: Since,
     until: Until = None,
+    past: Past,
 ) -> Response:
     last = until or since
     if last < since:
@@ -128,17 +132,20 @@ async def days(
         raise invalid("to", f"at most {DAYS_MAX} days are shown at a time")
 
     def read(connection: Connection[Any]) -> dict[str, Any]:
-        minutes = _minutes(connection, office, service)
-        found = availability.days(connection, office, minutes, since, last, now=now)
-        return {"days": [_day(each) for each in found], "as_of": views.shown(position_of(connection, VIEW))}
+        asked = connection, office, _minutes(connection, office, service), since, last
+        if past is None:
+            found, of = availability.days(*asked, now=now), position_of(connection, VIEW)
+        else:
+            found, of = office_day.days(*asked, upto=past.position, now=past.now), past.place
+        return {"days": [_day(each) for each in found], "as_of": views.shown(of)}
 
-    return await _answered(request, services, ("days", office, service, since, last), read)
+    return await _answered(request, services, past, ("days", office, service, since, last), read)
 
 
 @router.get(
     "/v1/availability/slots",
     summary="The starts of one day, with their free places",
-    description="Those at which the service fits, in order; none on a closed day." + _RECENT,
+    description="Those at which the service fits, in order; none on a closed day." + _RECENT + as_of.DESCRIBED,
     response_model=Starts,
     responses=_problems,
 )
@@ -150,22 +157,30 @@ async def starts(
     office: Code,
     service: Code,
     day: Annotated[Day, Query(alias="date")],
+    past: Past,
 ) -> Response:
     def read(connection: Connection[Any]) -> dict[str, Any]:
-        minutes = _minutes(connection, office, service)
-        found = availability.starts(connection, office, minutes, day, now=now)
-        return {"slots": [_start(each) for each in found], "as_of": views.shown(position_of(connection, VIEW))}
+        asked = connection, office, _minutes(connection, office, service), day
+        if past is None:
+            found, of = availability.starts(*asked, now=now), position_of(connection, VIEW)
+        else:
+            found, of = office_day.starts(*asked, upto=past.position, now=past.now), past.place
+        return {"slots": [_start(each) for each in found], "as_of": views.shown(of)}
 
-    return await _answered(request, services, ("starts", office, service, day), read)
+    return await _answered(request, services, past, ("starts", office, service, day), read)
 
 
 async def _answered(
-    request: Request, services: Services, asked: Hashable, read: Callable[[Connection[Any]], dict[str, Any]]
+    request: Request,
+    services: Services,
+    past: Moment | None,
+    asked: Hashable,
+    read: Callable[[Connection[Any]], dict[str, Any]],
 ) -> Response:
     headers = headers_of(request.scope)
     recent: Recent = request.app.state.availability
     work_out = partial(_read, services, read)
-    if AT_LEAST in headers or clock.HEADER in headers:
+    if past is not None or AT_LEAST in headers or clock.HEADER in headers:
         body = await run_in_threadpool(work_out)
     else:
         body = await recent.answer(asked, work_out)

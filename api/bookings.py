@@ -1,13 +1,15 @@
 """Reading bookings: where one stands, what happened to it, its calendar entry, and those of one person."""
 
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import JSONResponse, Response
 
-from api import answers, guardians, proofs, queries, views
+from api import answers, as_of, guardians, proofs, queries, views
+from api.as_of import Moment
 from api.calendar_entry import calendar_entry, language_of, revision_after
 from api.openapi import BOOKING_NAMED, problem_responses
 from api.policy_table import is_office_of, sees_references
@@ -21,6 +23,10 @@ from projections import bookings, catalogue, history
 from projections.bookings import BookingRow
 from projections.projection import position_of, snapshot
 
+#: Bookings of one person that are listed, and that are looked at to find those made by a moment of the past.
+LISTED_MAX: Final = 100
+_CANDIDATES_MAX: Final = 1_000
+
 router = APIRouter(route_class=GuardedRoute, tags=["bookings"])
 _problems = problem_responses("not-found", "view-behind")
 
@@ -30,14 +36,16 @@ async def _named(references: TheReferences, reference: Annotated[str, Path(descr
 
 
 TheBooking = Annotated[str, Depends(_named)]
+Past = Annotated[Moment | None, as_of.then(VIEW)]
 
 
 @router.get(
     "/v1/bookings/{reference}",  # noqa: FAST003 - read by TheBooking
     summary="Where a booking stands",
-    description="With `receipt=true` it carries a `receipt` of its latest fact that a checkpoint covers: the leaf, the "
-    "proof that it is in the log (RFC 6962) and the signed checkpoint. Whoever keeps it can show later that the fact "
-    "was there. Null in the second before the first fact of a new booking is covered.",
+    description="As of before it was made it is not found. With `receipt=true` it carries a `receipt` of its latest "
+    "fact that a checkpoint covers: the leaf, the proof that it is in the log (RFC 6962) and the signed checkpoint. "
+    "Whoever keeps it can show later that the fact was there. Null in the second before the first fact of a new "
+    "booking is covered." + as_of.DESCRIBED,
     response_model=answers.BookingState,
     responses=_problems,
     dependencies=[at_least(VIEW, guardians.VIEW)],
@@ -49,29 +57,35 @@ def booking(
     caller: TheCaller,
     references: TheReferences,
     now: TheTime,
+    past: Past,
     receipt: Annotated[bool, Query(description="Carry a receipt of the booking's latest fact")] = False,
 ) -> Response:
     with services.pool.connection() as connection, snapshot(connection):
-        row, as_of = bookings.by_id(connection, named), position_of(connection, VIEW)
+        row, of = bookings.by_id(connection, named), position_of(connection, VIEW)
+        then = row if past is None else _after(history.of_booking(connection, named, upto=past.position))
         proof = {"receipt": proofs.receipt(services, connection, named)} if receipt and row is not None else {}
-    shown = _shown(_readable(row, caller, services, now), caller, references)
-    return JSONResponse(shown | {"as_of": views.shown(as_of)} | proof)
+    _readable(row, caller, services, now)
+    shown = _shown(_made(then), caller, references)
+    return JSONResponse(shown | {"as_of": views.shown(of if past is None else past.place)} | proof)
 
 
 @router.get(
     "/v1/bookings/{reference}/history",  # noqa: FAST003 - as above
     summary="What happened to a booking, fact by fact",
-    description="In the order of the log. A fact names the booking by its id and persons not at all.",
+    description="In the order of the log. A fact names the booking by its id and persons not at all. As of before the "
+    "booking was made it is not found." + as_of.DESCRIBED,
     response_model=answers.History,
     responses=_problems,
     dependencies=[at_least(VIEW, guardians.VIEW)],
 )
-def booking_history(named: TheBooking, services: TheServices, caller: TheCaller, now: TheTime) -> Response:
+def booking_history(named: TheBooking, services: TheServices, caller: TheCaller, now: TheTime, past: Past) -> Response:
     with services.pool.connection() as connection, snapshot(connection):
-        row, as_of = bookings.by_id(connection, named), position_of(connection, VIEW)
-        told = history.of_booking(connection, named, upto=as_of.position)
+        row, of = bookings.by_id(connection, named), position_of(connection, VIEW)
+        of = of if past is None else past.place
+        told = history.of_booking(connection, named, upto=of.position)
     _readable(row, caller, services, now)
-    return JSONResponse({"facts": [fact_shown(each) for each in told], "as_of": views.shown(as_of)})
+    _made(_after(told))
+    return JSONResponse({"facts": [fact_shown(each) for each in told], "as_of": views.shown(of)})
 
 
 @router.get(
@@ -114,17 +128,20 @@ def calendar(
 @router.get(
     "/v1/bookings",
     summary="The bookings of one person",
-    description="A citizen's own, or a dependant's; at a desk, the customer's at that office. The latest made first.",
+    description="A citizen's own, or a dependant's; at a desk, the customer's at that office. The latest made first."
+    + as_of.DESCRIBED,
     response_model=answers.BookingsOfPerson,
     responses=problem_responses("invalid-number", "view-behind"),
     dependencies=[at_least(VIEW, guardians.VIEW)],
 )
 def bookings_of_person(
+    *,
     services: TheServices,
     caller: TheCaller,
     references: TheReferences,
     now: TheTime,
     number: Annotated[str, Query(max_length=64, description="A beneficiary number")],
+    past: Past,
 ) -> Response:
     lookup = services.lookup(queries.beneficiary_number(number))
     person = services.person_of(lookup)
@@ -133,11 +150,15 @@ def bookings_of_person(
         raise forbidden("a citizen reads the bookings of their own number, or of a dependant's")
     offices = None if caller.office is None else [caller.office]
     with services.pool.connection() as connection, snapshot(connection):
-        rows = [] if person is None else bookings.of_person(connection, person, offices=offices)
-        as_of = position_of(connection, VIEW)
-    theirs = [row for row in rows if is_office_of(caller, row.office, services.region_of)]
+        of = position_of(connection, VIEW)
+        most = LISTED_MAX if past is None else _CANDIDATES_MAX
+        rows = [] if person is None else bookings.of_person(connection, person, offices=offices, limit=most)
+        theirs = [row for row in rows if is_office_of(caller, row.office, services.region_of)]
+        if past is not None:
+            told = history.of_bookings(connection, [row.booking for row in theirs], upto=past.position)
+            theirs, of = list(bookings.all_after(told)[:LISTED_MAX]), past.place
     shown = [_shown(row, caller, references) for row in theirs]
-    return JSONResponse({"bookings": shown, "as_of": views.shown(as_of)})
+    return JSONResponse({"bookings": shown, "as_of": views.shown(of)})
 
 
 # -- parts ------------------------------------------------------------------------------------------------------------
@@ -146,6 +167,16 @@ def bookings_of_person(
 def _readable(row: BookingRow | None, caller: Caller, services: Services, now: datetime) -> BookingRow:
     """Somebody else's booking is answered as one that does not exist."""
     if row is None or not _is_theirs(row, caller, services, now):
+        raise not_found()
+    return row
+
+
+def _after(told: Iterable[history.Told]) -> BookingRow | None:
+    return bookings.after(each.fact for each in told)
+
+
+def _made(row: BookingRow | None) -> BookingRow:
+    if row is None:
         raise not_found()
     return row
 

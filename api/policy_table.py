@@ -103,6 +103,7 @@ TABLE: Final[dict[tuple[str, str], Row]] = {
     ("GET", "/v1/audit/checkpoint"): _FACTS,
     ("GET", "/v1/audit/inclusion"): _FACTS,
     ("GET", "/v1/audit/consistency"): _FACTS,
+    ("GET", "/v1/audit/streams/{stream}"): _FACTS,
     ("GET", "/v1/feed"): _FACTS,
     ("GET", "/v1/feed/stream"): _FACTS,
     # the instance itself

@@ -7,7 +7,8 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import JSONResponse, Response
 
-from api import answers, views
+from api import answers, as_of, views
+from api.as_of import Moment
 from api.catalogue import VIEW as CATALOGUE
 from api.catalogue import refuse_unknown
 from api.openapi import problem_responses
@@ -17,7 +18,7 @@ from api.references import VIEW as BOOKINGS
 from api.routes import GuardedRoute, TheCaller, TheServices, TheTime, at_least
 from api.schemas import Code, Day
 from domain.calendar import hijri, local_date
-from projections import catalogue, queue
+from projections import catalogue, office_day, queue
 from projections.projection import position_of, snapshot
 from projections.queue import Visit
 
@@ -93,7 +94,7 @@ class QueueOfDay(BaseModel):
     summary="The day of an office: who is expected, who waits, who was served",
     description="Today's, or that of `date`. Bookings are in the order in which those who wait are called: by start, "
     "the booked before the walk-in, then by check-in. Waits are whole seconds since the check-in, or since the start "
-    "where the customer came before it.",
+    "where the customer came before it." + as_of.DESCRIBED,
     response_model=QueueOfDay,
     responses=problem_responses("view-behind"),
     dependencies=[at_least(VIEW, BOOKINGS, CATALOGUE)],
@@ -105,18 +106,23 @@ def queue_of_day(
     caller: TheCaller,
     now: TheTime,
     day: Annotated[Day | None, Query(alias="date")] = None,
+    past: Annotated[Moment | None, as_of.then(CATALOGUE)],
 ) -> Response:
     if not is_office_of(caller, office, services.region_of):
         raise forbidden("this office is not yours")
-    today = local_date(now)
+    then = now if past is None else past.now
+    today = local_date(then)
     asked = day or today
     with services.pool.connection() as connection, snapshot(connection):
         refuse_unknown("office", is_known=bool(catalogue.offices(connection, now=now, office=office)))
-        visits = queue.of_day(connection, office, asked)
-        as_of = min(position_of(connection, VIEW), position_of(connection, BOOKINGS), key=lambda each: each.position)
+        if past is None:
+            visits = queue.of_day(connection, office, asked)
+            of = min(position_of(connection, VIEW), position_of(connection, BOOKINGS), key=lambda each: each.position)
+        else:
+            visits, of = office_day.visits(connection, office, asked, upto=past.position), past.place
     shown = {"office": office, "date": asked.isoformat(), "hijri": hijri(asked), **queue.figures(visits)._asdict()}
-    shown["bookings"] = [_shown(visit, now if asked == today else None) for visit in visits]
-    return JSONResponse(shown | {"as_of": views.shown(as_of)})
+    shown["bookings"] = [_shown(visit, then if asked == today else None) for visit in visits]
+    return JSONResponse(shown | {"as_of": views.shown(of)})
 
 
 def _shown(visit: Visit, now: datetime | None) -> dict[str, Any]:

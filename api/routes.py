@@ -36,12 +36,12 @@ class GuardedRoute(APIRoute):
 
         async def guarded(request: Request) -> Response:
             scope = request.scope
-            exchange.of(scope).route = self.path
+            exchange.of(scope).route = self.path_format
             state = request.app.state
             services: Services = state.services
             callers: Callers = state.callers
             headers = headers_of(scope)
-            scope[_CALLER] = callers.admit(row_of(request.method, self.path), headers, scope)
+            scope[_CALLER] = callers.admit(row_of(request.method, self.path_format), headers, scope)
             time_told(services, headers)
             queries.refuse_others(scope["query_string"], parameters)
             return await handler(request)

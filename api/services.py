@@ -44,6 +44,7 @@ class Limits:
     at_least_wait_s_max: float = 2
     page_rows_max: int = 1_000
     stream_rows_max: int = 1_000_000
+    stream_folded_events_max: int = 100_000
     citizen_requests_per_s: int = 5
     staff_requests_per_s: int = 500
     address_requests_per_s: int = 1_000

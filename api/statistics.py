@@ -9,7 +9,8 @@ from psycopg import Connection
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 from starlette.responses import JSONResponse, Response
 
-from api import answers, views
+from api import answers, as_of, views
+from api.as_of import Moment
 from api.catalogue import VIEW as CATALOGUE
 from api.catalogue import SectorName, refuse_unknown
 from api.openapi import problem_responses
@@ -18,6 +19,7 @@ from api.revalidation import revalidated
 from api.routes import GuardedRoute, TheCaller, TheServices, TheTime, at_least
 from api.schemas import Channel, Code, Day
 from domain.calendar import hijri, local_date
+from domain.policy import milestone_after
 from projections import catalogue, milestones, totals
 from projections.milestones import Milestone
 from projections.projection import position_of, snapshot
@@ -33,6 +35,7 @@ _AS_OF: Final[dict[str, Any]] = {"position": 4711, "at": "2011-02-01T10:00:00+03
 
 router = APIRouter(route_class=GuardedRoute, tags=["statistics"])
 _problems = problem_responses("view-behind")
+Past = Annotated[Moment | None, as_of.then(VIEW)]
 
 
 def _askable(by: str) -> str:
@@ -141,7 +144,7 @@ class MilestonesAnswer(BaseModel):
     "confirmed, without outcome, not over yet (null by `made_date`: it is true of now, not of a day). A fact counts "
     f"where its booking stood: `rescheduled` where it went. To the role dashboard a number below {SHOWN_FROM} is shown "
     f"as `<{SHOWN_FROM}`, so that it points at nobody; 0 is shown as 0. At most {ROWS_MAX} rows: ask for less at a "
-    "time beyond that.",
+    "time beyond that." + as_of.DESCRIBED,
     response_model=TotalsAnswer,
     responses=_problems,
     dependencies=[at_least(VIEW, CATALOGUE)],
@@ -159,6 +162,7 @@ def totals_by(
     service: Code | None = None,
     sector: SectorName | None = None,
     channel: Channel | None = None,
+    past: Past,
 ) -> Response:
     if since is not None and until is not None and until < since:
         raise invalid("to", "is before `from`")
@@ -166,41 +170,58 @@ def totals_by(
     only = {name: [value] for name, value in asked.items() if value is not None}
     with services.pool.connection() as connection, snapshot(connection):
         _refuse_unknown(connection, now, asked)
-        rows = totals.totals(connection, by.split(",") if by else (), now=now, date_from=since, date_to=until, **only)
-        as_of = position_of(connection, VIEW)
+        of = position_of(connection, VIEW) if past is None else past.place
+        rows = totals.totals(
+            connection,
+            by.split(",") if by else (),
+            now=now if past is None else past.now,
+            date_from=since,
+            date_to=until,
+            upto=None if past is None else past.position,
+            **only,
+        )
     if len(rows) > ROWS_MAX:
         raise invalid("by", f"these are {len(rows)} rows, and at most {ROWS_MAX} are shown: narrow it")
     is_rough = caller.role == "dashboard"
-    return JSONResponse({"rows": [_row(each, is_rough=is_rough) for each in rows], "as_of": views.shown(as_of)})
+    return JSONResponse({"rows": [_row(each, is_rough=is_rough) for each in rows], "as_of": views.shown(of)})
 
 
 @router.get(
     "/v1/statistics/running-count",
     summary="First confirmations over electronic channels, ever",
-    description="Over portal, kiosk and sms. Moves, walk-ins and displacements never count, and it never goes down.",
+    description="Over portal, kiosk and sms. Moves, walk-ins and displacements never count, and it never goes down."
+    + as_of.DESCRIBED,
     response_model=RunningCount,
     responses=_problems,
     dependencies=[at_least(VIEW)],
 )
-def running_count(request: Request, services: TheServices) -> Response:
+def running_count(request: Request, services: TheServices, past: Past) -> Response:
     with services.pool.connection() as connection, snapshot(connection):
-        count, as_of = totals.running_count(connection), position_of(connection, VIEW)
-    return revalidated(request, {"count": count, "as_of": views.shown(as_of)})
+        of = position_of(connection, VIEW) if past is None else past.place
+        count = totals.running_count(connection, upto=None if past is None else past.position)
+    return revalidated(request, {"count": count, "as_of": views.shown(of)})
 
 
 @router.get(
     "/v1/milestones",
     summary="The thresholds of the running count, and the booking that crossed each",
-    description="Each is crossed once, for ever. `next` is the threshold that comes next.",
+    description="Each is crossed once, for ever. `next` is the threshold that comes next." + as_of.DESCRIBED,
     response_model=MilestonesAnswer,
     responses=_problems,
     dependencies=[at_least(MILESTONES)],
 )
-def milestones_listed(request: Request, services: TheServices) -> Response:
+def milestones_listed(
+    request: Request, services: TheServices, past: Annotated[Moment | None, as_of.then(MILESTONES)]
+) -> Response:
     with services.pool.connection() as connection, snapshot(connection):
-        ladder, as_of = milestones.ladder(connection), position_of(connection, MILESTONES)
-    crossed = [milestone(each) for each in ladder.milestones]
-    members = {"milestones": crossed, "next": ladder.next_threshold, "as_of": views.shown(as_of)}
+        of = position_of(connection, MILESTONES) if past is None else past.place
+        crossed = milestones.upto(connection, of.position)
+    following = milestone_after(crossed[-1].threshold if crossed else 0)
+    members = {
+        "milestones": [milestone(each) for each in crossed],
+        "next": following,
+        "as_of": views.shown(of),
+    }
     return revalidated(request, members)
 
 

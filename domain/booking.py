@@ -98,6 +98,11 @@ class Booking:
         return self.starts_at + visit_length(self.minutes)
 
     @property
+    def is_unplaced(self) -> bool:
+        """A closure took its place, no other start was free, and nothing has become of it since."""
+        return self.status == "confirmed" and not self.has_place
+
+    @property
     def claimed_until(self) -> datetime | None:
         """Until when it keeps a place without being confirmed: a hold, or an offer that has not been answered."""
         if self.status is not None:

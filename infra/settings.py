@@ -200,6 +200,7 @@ class Http:
     at_least_wait_s_max: Annotated[int, FROM_ZERO, "longest wait for Mawid-At-Least; beyond it: 503"] = 2
     page_rows_max: Annotated[int, LIMIT, "most rows in a JSON page"] = 1_000
     stream_rows_max: Annotated[int, LIMIT, "most rows in an NDJSON stream"] = 1_000_000
+    stream_folded_events_max: Annotated[int, LIMIT, "most facts of one stream that are told with its state"] = 100_000
     citizen_requests_per_s: Annotated[int, LIMIT, "requests of one citizen; beyond it: 429"] = 5
     staff_requests_per_s: Annotated[int, LIMIT, "requests of one staff, kiosk or machine token; beyond it: 429"] = 500
     address_requests_per_s: Annotated[int, LIMIT, "requests from one network address; beyond it: 429"] = 1_000

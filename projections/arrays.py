@@ -71,9 +71,13 @@ def _packed_instant(value: datetime | None) -> bytes:
     return _int8(8, (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds)
 
 
+def _packed_day(value: date | None) -> bytes:
+    return _NULL if value is None else _int4(4, value.toordinal() - _FIRST_DAY)
+
+
 _word = _Packed(_packed_text).__getitem__
 _start = _Packed(_packed_instant).__getitem__
-_day = _Packed(lambda day: _int4(4, day.toordinal() - _FIRST_DAY)).__getitem__
+_day = _Packed(_packed_day).__getitem__
 
 
 def texts(column: Sequence[str | None]) -> Array:
@@ -112,7 +116,7 @@ def times(column: Sequence[datetime | None]) -> Array:
     return Array(1184, len(column), map(_start, column))
 
 
-def dates(column: Sequence[date]) -> Array:
+def dates(column: Sequence[date | None]) -> Array:
     return Array(1082, len(column), map(_day, column))
 
 

@@ -1,7 +1,7 @@
 """Where each booking stands: by its id, by the hash of its secret reference, by its person, by its office's day."""
 
-from collections.abc import Callable, Collection, Sequence
-from datetime import date, datetime, time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
 
 from psycopg import Connection, Cursor
@@ -9,7 +9,7 @@ from psycopg.rows import TupleRow, class_row
 
 from domain.answers import status_after
 from domain.calendar import RIYADH
-from domain.events import BookingDisplacedOut, BookingEvent, BookingMovedOut, SlotBooked, WalkedIn
+from domain.events import BookingDisplacedOut, BookingEvent, BookingMovedOut, Fact, SlotBooked, WalkedIn
 from projections.arrays import bigints, booleans, byteas, columns, instants, integers, texts, times, words
 from projections.log import Page
 from projections.projection import expect_rows
@@ -51,10 +51,8 @@ class Bookings:
         last: dict[str, tuple[int, BookingEvent]] = {}
         for position, fact in facts:
             event = fact.event
-            if not isinstance(event, BookingEvent) or isinstance(event, BookingMovedOut):
-                continue  # where a moved booking stands is in its BookingMovedIn
-            if isinstance(event, BookingDisplacedOut) and event.to_starts_at is not None:
-                continue  # likewise
+            if not isinstance(event, BookingEvent) or _is_of_the_place_left(event):
+                continue
             assert fact.booking is not None
             if isinstance(event, SlotBooked | WalkedIn):
                 made[fact.booking] = fact.person, event.section, fact.at
@@ -68,6 +66,13 @@ class Bookings:
             _insert(new, cursor)
         if changed:
             _change(changed, cursor)
+
+
+def _is_of_the_place_left(event: BookingEvent) -> bool:
+    """Where the booking stands is in the fact beside it."""
+    return isinstance(event, BookingMovedOut) or (
+        isinstance(event, BookingDisplacedOut) and event.to_starts_at is not None
+    )
 
 
 #: office, service, channel, starts_at, minutes, status, reschedules, unplaced, last_position
@@ -125,7 +130,7 @@ def _change(rows: Sequence[tuple[object, ...]], cursor: Cursor[TupleRow]) -> Non
 
 class BookingRow(NamedTuple):
     booking: str
-    reference_hash: bytes
+    reference_hash: bytes  # empty in a row told from facts: nobody looks it up by this
     person: str | None
     office: str
     service: str
@@ -143,6 +148,36 @@ class BookingRow(NamedTuple):
 def by_id(connection: Connection[TupleRow], booking: str) -> BookingRow | None:
     with connection.cursor(row_factory=class_row(BookingRow)) as cursor:
         return cursor.execute("SELECT * FROM view_bookings.booking WHERE booking = %s", (booking,)).fetchone()
+
+
+def after(facts: Iterable[Fact]) -> BookingRow | None:
+    """The row of a booking after facts of its own, in their order. None: it is not made by any of them."""
+    made: Fact | None = None
+    last: Standing | None = None
+    for fact in facts:
+        event = fact.event
+        if not isinstance(event, BookingEvent) or _is_of_the_place_left(event):
+            continue
+        if isinstance(event, SlotBooked | WalkedIn):
+            made, section = fact, event.section
+        last = _standing(fact.position, event)
+    if made is None or last is None:
+        return None
+    assert made.booking is not None
+    office, service, channel, starts_at, minutes, status, reschedules, unplaced, position = last
+    ends_at = starts_at + timedelta(minutes=minutes)
+    place = office, service, starts_at, ends_at, channel
+    how = status, reschedules, unplaced
+    return BookingRow(made.booking, b"", made.person, *place, *how, section, made.at, position)
+
+
+def all_after(facts: Iterable[Fact]) -> Sequence[BookingRow]:
+    """The rows of several, the latest made first."""
+    by_booking: dict[str | None, list[Fact]] = {}
+    for fact in facts:
+        by_booking.setdefault(fact.booking, []).append(fact)
+    rows = [row for own in by_booking.values() if (row := after(own)) is not None]
+    return sorted(rows, key=lambda row: (-row.booked_at.timestamp(), row.booking))
 
 
 def by_reference(connection: Connection[TupleRow], reference_hash: bytes) -> BookingRow | None:

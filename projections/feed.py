@@ -70,10 +70,3 @@ def at_position(connection: Connection[TupleRow], position: int) -> AsOf:
     """A place of the log. 0: before everything."""
     row = connection.execute("SELECT at FROM public.log WHERE position = %s", (position,)).fetchone()
     return AsOf(position, row[0] if row is not None else None)
-
-
-def last_at(connection: Connection[TupleRow], at: datetime, *, upto: int) -> AsOf:
-    """The last place of the log up to a position that was decided for the instant or before; 0: there is none."""
-    query = "SELECT position, at FROM public.log WHERE at <= %s AND position <= %s ORDER BY position DESC LIMIT 1"
-    row = connection.execute(query, (at, upto)).fetchone()
-    return AsOf(*row) if row is not None else AsOf(0, None)

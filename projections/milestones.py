@@ -69,6 +69,15 @@ class Ladder(NamedTuple):
     running: int
 
 
+def upto(connection: Connection[TupleRow], position: int) -> Sequence[Milestone]:
+    """Those crossed up to a position that the view has seen, in order."""
+    query = """
+        SELECT threshold, booking, position, at FROM view_milestones.milestone WHERE position <= %s ORDER BY threshold
+    """
+    with connection.cursor(row_factory=class_row(Milestone)) as cursor:
+        return cursor.execute(query, (position,)).fetchall()
+
+
 def ladder(connection: Connection[TupleRow]) -> Ladder:
     """Within a snapshot, or count and milestones may be of different moments."""
     query = "SELECT threshold, booking, position, at FROM view_milestones.milestone ORDER BY threshold"

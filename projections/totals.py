@@ -2,42 +2,26 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from psycopg import Connection, Cursor, sql
 from psycopg.rows import TupleRow
 
-from domain.calendar import local_date
-from domain.events import (
-    BookingCancelled,
-    BookingDisplacedIn,
-    BookingDisplacedOut,
-    BookingEvent,
-    BookingMovedIn,
-    BookingMovedOut,
-    OutcomeCorrected,
-    OutcomeRecorded,
-    SlotBooked,
-    WalkedIn,
-)
-from domain.policy import ELECTRONIC_CHANNELS
+from projections import blocks, changes
 from projections.arrays import columns, dates, integers, times, words
+from projections.changes import KINDS, Counts
 from projections.log import Page
-
-#: Columns of both tables, in the order of the fold's tallies; the first is of `visit` only.
-COUNTERS = ("confirmed", "made", "cancelled", "rescheduled", "served", "not_completed", "no_show")
-_CONFIRMED, _MADE, _CANCELLED, _RESCHEDULED = range(4)
-_OUTCOMES = {"served": 4, "not_completed": 5, "no_show": 6}
 
 _VisitKey = tuple[str, str, str, datetime, int]  # office, service, channel, start, minutes
 _DoneKey = tuple[str, str, str, date]  # office, service, channel, day
+_Key = TypeVar("_Key", _VisitKey, _DoneKey)
 
 
 class Totals:
     name = "totals"
-    version = 3
+    version = 4
     indexes = ""
-    ddl = """
+    ddl = f"""
         CREATE TABLE visit (  -- each fact counts where its booking stood: made where it was made, moved where it went
             office        text NOT NULL,
             service       text NOT NULL,
@@ -71,65 +55,35 @@ class Totals:
             count    bigint NOT NULL  -- first confirmations over electronic channels, ever (POL-20)
         );
         INSERT INTO running (count) VALUES (0);
+        {changes.DDL}
+        {blocks.DDL}
     """
 
     def fold(self, facts: Page, cursor: Cursor[TupleRow]) -> None:
         visits: dict[_VisitKey, list[int]] = {}
         done: dict[_DoneKey, list[int]] = {}
-        electronic = 0
-        for _, fact in facts:
-            event = fact.event
-            if not isinstance(event, BookingEvent):
-                continue
+        found = changes.changes(facts)
+        for _, event, day, kind in found:
+            counts = KINDS[kind]
             key = event.office, event.service, event.channel, event.starts_at, event.minutes
-            if (visit := visits.get(key)) is None:
-                visit = visits[key] = [0] * 7
-            match event:
-                case SlotBooked(channel=channel):
-                    visit[_CONFIRMED] += 1
-                    counter = _MADE
-                    electronic += channel in ELECTRONIC_CHANNELS
-                case WalkedIn():  # over whichever channel, never electronic (POL-12)
-                    visit[_CONFIRMED] += 1
-                    counter = _MADE
-                case BookingMovedOut() | BookingDisplacedOut(to_starts_at=datetime()):
-                    visit[_CONFIRMED] -= 1
-                    continue
-                case BookingDisplacedIn():  # no counter but where it is live
-                    visit[_CONFIRMED] += 1
-                    continue
-                case BookingMovedIn():
-                    visit[_CONFIRMED] += 1
-                    counter = _RESCHEDULED
-                case BookingCancelled():
-                    visit[_CONFIRMED] -= 1
-                    counter = _CANCELLED
-                case OutcomeRecorded(outcome=outcome):
-                    visit[_CONFIRMED] -= 1
-                    counter = _OUTCOMES[outcome]
-                case OutcomeCorrected(corrected=corrected, outcome=outcome, outcome_at=outcome_at):
-                    day = _done_on(done, event, outcome_at)
-                    for counts in (visit, day):
-                        counts[_OUTCOMES[corrected]] -= 1
-                        counts[_OUTCOMES[outcome]] += 1
-                    continue
-                case _:
-                    continue
-            visit[counter] += 1
-            _done_on(done, event, fact.at)[counter] += 1
-        if visits:
+            _add(visits, key, counts)
+            if day is not None:
+                _add(done, (event.office, event.service, event.channel, day), counts)
+        if found:
             _add_visits(visits, cursor)
+            changes.keep(found, cursor)
         if done:
             _add_done(done, cursor)
-        if electronic:
+        if electronic := blocks.keep(facts, cursor):
             cursor.execute("UPDATE running SET count = count + %s", (electronic,))
 
 
-def _done_on(done: dict[_DoneKey, list[int]], event: BookingEvent, at: datetime) -> list[int]:
-    key = event.office, event.service, event.channel, local_date(at)
-    if (counts := done.get(key)) is None:
-        counts = done[key] = [0] * 7
-    return counts
+def _add(tally: dict[_Key, list[int]], key: _Key, counts: Counts) -> None:
+    if (sums := tally.get(key)) is None:
+        tally[key] = list(counts)
+    else:
+        for counter, change in enumerate(counts):
+            sums[counter] += change
 
 
 def _add_visits(visits: Mapping[_VisitKey, list[int]], cursor: Cursor[TupleRow]) -> None:
@@ -200,7 +154,7 @@ _TOTALS = sql.SQL(
            coalesce(sum(made), 0)::bigint, coalesce(sum(cancelled), 0)::bigint,
            coalesce(sum(rescheduled), 0)::bigint, coalesce(sum(served), 0)::bigint,
            coalesce(sum(not_completed), 0)::bigint, coalesce(sum(no_show), 0)::bigint
-    FROM view_totals.{table} AS counted
+    FROM {table} AS counted
     LEFT JOIN view_catalogue.office ON office.office = counted.office
     LEFT JOIN view_catalogue.service ON service.service = counted.service
     WHERE {where}
@@ -221,9 +175,11 @@ def totals(
     now: datetime,
     date_from: date | None = None,
     date_to: date | None = None,
+    upto: int | None = None,
     **only: Collection[str],
 ) -> Sequence[Total]:
     """Counts grouped by any of `_DIMENSIONS`; by none, one row. The dates are the visit's, or those of `made_date`.
+    `upto`: as of that position, which the view has seen; then `now` is the time it was.
 
     `only`: names of NARROWING and the values wanted. Raises ValueError for what cannot be asked.
     """
@@ -236,16 +192,22 @@ def totals(
         where.append(_DONE_FROM if by_made_date else _VISIT_FROM)
     if date_to is not None:
         where.append(_DONE_TO if by_made_date else _VISIT_TO)
+    table: sql.Composable = sql.Identifier("view_totals", "done" if by_made_date else "visit")
+    if upto is not None:
+        table = changes.UPTO
+        if by_made_date:
+            where.append(sql.SQL("made_date IS NOT NULL"))
     groups = sql.SQL(", ").join(_DIMENSIONS[name] for name in by)
     query = _TOTALS.format(
         by=sql.SQL("{},").format(groups) if by else sql.SQL(""),
         live=sql.SQL("NULL::bigint") if by_made_date else _LIVE,
-        table=sql.Identifier("done" if by_made_date else "visit"),
+        table=table,
         where=sql.SQL(" AND ").join(where) if where else sql.SQL("true"),
         group=sql.SQL("GROUP BY {} ORDER BY {}").format(groups, groups) if by else sql.SQL(""),
     )
-    asked = {name: list(wanted) for name, wanted in only.items()}
-    rows = connection.execute(query, asked | {"now": now, "date_from": date_from, "date_to": date_to}).fetchall()
+    asked: dict[str, Any] = {name: list(wanted) for name, wanted in only.items()}
+    asked |= {"now": now, "date_from": date_from, "date_to": date_to, "upto": upto}
+    rows = connection.execute(query, asked).fetchall()
     return [Total(dict(zip(by, row, strict=False)), *row[len(by) :]) for row in rows]
 
 
@@ -262,8 +224,10 @@ def _refuse_unaskable(by: Sequence[str], only: Collection[str]) -> None:
         raise ValueError("made_date is the day something was done, date and hour are the visit's: ask for them apart")
 
 
-def running_count(connection: Connection[TupleRow]) -> int:
-    """First confirmations over electronic channels, ever (POL-20)."""
+def running_count(connection: Connection[TupleRow], *, upto: int | None = None) -> int:
+    """First confirmations over electronic channels, ever (POL-20), or up to a position that the view has seen."""
+    if upto is not None:
+        return blocks.electronic_upto(connection, upto)
     row = connection.execute("SELECT count FROM view_totals.running").fetchone()
     assert row is not None
     count: int = row[0]

@@ -48,6 +48,7 @@ SERVICES: dict[str, dict[str, Any]] = {
 #: What stands for each name in a path.
 NAMED = {"office": "CA-TB-01", "name": "slot-full", "measurement": "0" * 12, "request": "0" * 20}
 NAMED |= dict.fromkeys(["reference", "hold", "entry"], "0" * 20)
+NAMED["stream"] = "policy"
 #: Every command that is asked for with POST.
 POSTED = [spec for spec in EVERY_COMMAND if spec.method == "POST"]
 

@@ -13,7 +13,7 @@ from tests.api.client import MONDAY, NAMED, booking, new_number, start_after
 
 SERVED = sorted(
     {
-        (method, route.path)
+        (method, route.path_format)
         for router in ROUTERS
         for route in router.routes
         if isinstance(route, APIRoute)

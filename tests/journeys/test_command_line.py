@@ -225,3 +225,14 @@ def nothing_runs_in(folder: Path) -> bool:
         if process.info["pid"] != ours and str(folder) in said:
             return False
     return True
+
+
+def test_a_stream_that_is_not_there_is_unusable_and_said_plainly(mawid):
+    for asked in (["nothing"], ["policy", "--at", "99"], ["policy", "--at", "yesterday"]):
+        run = mawid("audit", "history", *asked)
+
+        assert run.returncode == 2
+        assert asked[-1] in says(run) or "last position" in says(run)
+
+    first = mawid("audit", "history", "policy", "--at", "0")
+    assert (first.returncode, first.stdout.splitlines()[0]) == (0, "policy as of position 0: 0 facts")

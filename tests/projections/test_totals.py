@@ -118,6 +118,26 @@ def test_any_history_in_any_pages_is_counted_as_one_counts_by_hand(folded, *, se
         )
 
 
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    seed=st.integers(0, 2**32),
+    share=st.floats(0, 1),
+    by=st.sampled_from(
+        [(), ("office",), ("date", "hour"), ("made_date",), ("sector", "channel"), ("made_date", "office")]
+    ),
+    days=st.sampled_from([(date.min, date.max), (WORKDAYS[0], WORKDAYS[0])]),
+)
+def test_counts_as_of_a_position_are_those_of_a_log_that_ended_there(folded, *, seed, share, by, days):
+    story = play(random.Random(seed), 120)
+    first, last = days
+    ended = int(share * len(story.facts))
+
+    with folded([Totals(), Catalogue()], story.facts, 150) as connection:
+        for upto in (0, ended, len(story.facts)):
+            then = totals(connection, by, now=LATER, date_from=first, date_to=last, upto=upto)
+            assert then == expected(story.facts[:upto], by, LATER, first, last)
+
+
 def test_totals_are_narrowed_by_what_they_could_be_grouped_by(folded):
     story = Story()
     story.book(1, office=TB, service="SV-CA-02", starts_at=start(WORKDAYS[0], 0))
