@@ -321,6 +321,8 @@ LINE: Final = re.compile(
     re.MULTILINE,
 )  # fmt: skip
 
+_STATED_LEAF: Final = re.compile(rb"(?=([0-9a-f]{64}))")
+_LEAF: Final = re.compile(rb'"leaf":"[^"]*"')
 _EPOCH_DAY: Final = datetime(1970, 1, 1).toordinal()  # noqa: DTZ001 - a day, not an instant
 _days: dict[bytes, int] = {}
 
@@ -352,6 +354,15 @@ def _plain(quoted: bytes) -> bytes:
 # -- first pass: what was hashed and signed ---------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Voucher:
+    """A root that a trusted key has signed; `is_kept`: it came from elsewhere than the export."""
+
+    root: bytes
+    what: str
+    is_kept: bool = False
+
+
 @dataclass(slots=True)
 class Hashed:
     events: int
@@ -361,53 +372,64 @@ class Hashed:
 
 
 class HashPass:
-    """Positions, leaves, and the root at each size that a signed checkpoint tells of."""
+    """Positions, leaves, and the root at each size that a signed checkpoint tells of.
 
-    def __init__(self, export: Export, roots: dict[int, bytes], whose: dict[int, str]) -> None:
-        self._export, self._roots, self._whose = export, roots, whose
+    A line may fail alone, and forged lines may stand unseen before it. So the pass goes on to the next checkpoint with
+    the leaf that stands in the line: if the tree is the signed one then, all others are as they were, and that line is
+    the first.
+    """
+
+    def __init__(self, export: Export, vouchers: dict[int, list[Voucher]]) -> None:
+        self._export, self._vouchers = export, vouchers
         self._tree, self._digest = Tree(), sha256()
         self._sound = 0  # the size up to which a signed checkpoint has agreed
-        self._sizes = sorted(roots)
+        self._sizes = sorted(size for size in vouchers if size)
         self._last_recorded = b"", 0
+        self._suspect: Fault | None = None
+        self._disputed: Fault | None = None  # the kept checkpoint is unlike the events; is the next one, too?
+        self._otherwise: list[Tree] = []  # as the tree would be with what the suspect line may have been
 
     def run(self, on_position: Callable[[int], None]) -> Hashed:
         fault = self._run(on_position)
+        if self._disputed is not None and (fault is None or fault.first != 1):
+            fault = self._disputed
         tree = self._tree
         return Hashed(tree.size, tree.root(), self._digest.hexdigest(), fault)
 
     def _run(self, on_position: Callable[[int], None]) -> Fault | None:
-        if self._sizes and self._sizes[0] == 0:
-            self._sizes.pop(0)
         for chunk in self._export.chunks():
             self._digest.update(chunk)
-            rows = LINE.findall(chunk)
-            is_odd = len(rows) != chunk.count(b"\n") or not chunk.endswith(b"\n")
-            if is_odd:  # up to the first line that is none
-                rows = _rows_before_odd(chunk)
-            fault = self._leaves(rows)
+            rows: Sequence[tuple[bytes, ...] | None] = LINE.findall(chunk)
+            odd: dict[int, bytes] = {}
+            if len(rows) != chunk.count(b"\n") or not chunk.endswith(b"\n"):
+                rows, odd = _with_odd_ones(chunk)
+            fault = self._follow(rows, odd) if self._suspect is not None else self._leaves(rows, odd)
             if fault is not None:
                 return fault
-            if is_odd:
-                return Fault("the line is not of the form of an export", self._tree.size + 1)
             on_position(self._tree.size)
+        if self._suspect is not None:
+            return self._unproved()
         if self._sizes:
-            size, end = self._sizes[-1], self._tree.size
-            return Fault(f"events are missing at the end: {self._whose[size]} is of {size}, and {end} are there", end + 1)
+            what, end = self._vouchers[self._sizes[-1]][-1].what, self._tree.size
+            first = self._sound + 1
+            return Fault(f"events are missing at the end: {what} was signed, and {end} are there", first, end + 1)
         return None
 
-    def _leaves(self, rows: list[tuple[bytes, ...]]) -> Fault | None:
+    def _leaves(self, rows: Sequence[tuple[bytes, ...] | None], odd: dict[int, bytes]) -> Fault | None:
         tree, append = self._tree, self._tree.append
         next_size = self._sizes[0] if self._sizes else 0
-        for row in rows:
+        for n, row in enumerate(rows):
             expected = tree.size + 1
+            if row is None:
+                self._suspect_line("the line is not of the form of an export", _leaves_of_odd(odd[n], self, expected))
+                return self._follow(rows[n + 1 :], {at - n - 1: line for at, line in odd.items()})
             if int(row[0]) != expected:
-                return Fault(_why_not_next(int(row[0]), expected), expected)
-            try:
-                leaf = self._leaf(expected, row)
-            except (ValueError, UnicodeDecodeError):
-                return Fault("the line is not of the form of an export", expected)
-            if leaf.hex().encode() != row[9]:
-                return Fault("the event is not what its leaf was hashed over", expected)
+                return self._out_of_order(int(row[0]), expected)
+            leaf = self._leaf_or_none(expected, row)
+            if leaf is None or leaf.hex().encode() != row[9]:
+                why = "the event is not what its leaf was hashed over"
+                self._suspect_line(why, [bytes.fromhex(row[9].decode()), *([leaf] if leaf is not None else [])])
+                return self._follow(rows[n + 1 :], {at - n - 1: line for at, line in odd.items()})
             append(leaf)
             if expected == next_size:
                 fault = self._compare(expected)
@@ -417,12 +439,66 @@ class HashPass:
         return None
 
     def _compare(self, size: int) -> Fault | None:
-        self._sizes.pop(0)
-        if self._tree.root() != self._roots[size]:
-            why = f"the events up to {size} are not those that {self._whose[size]} was signed over"
-            return Fault(why, self._sound + 1, size)
-        self._sound = size
+        root, vouchers = self._tree.root(), self._vouchers[self._sizes.pop(0)]
+        wrong = [voucher for voucher in vouchers if voucher.root != root]
+        agrees = any(voucher.root == root and not voucher.is_kept for voucher in vouchers)
+        if self._disputed is not None:
+            return _two_histories(self._disputed) if agrees else self._disputed
+        if not wrong:
+            self._sound = size
+            return None
+        fault = Fault(
+            f"the events up to {size} are not those that {wrong[-1].what} was signed over", self._sound + 1, size
+        )
+        if not all(voucher.is_kept for voucher in wrong):
+            return fault
+        if agrees:
+            return _two_histories(fault)
+        self._disputed = fault
         return None
+
+    def _out_of_order(self, position: int, expected: int) -> Fault:
+        if position > expected:
+            return Fault(f"event {expected} is missing: {position} stands in its place", expected)
+        return Fault(f"event {position} stands where {expected} belongs", self._sound + 1, expected)
+
+    def _suspect_line(self, why: str, leaves: Sequence[bytes]) -> None:
+        self._suspect = Fault(why, self._tree.size + 1)
+        for leaf in leaves:
+            tree = Tree()
+            tree.size, tree.roots = self._tree.size, self._tree.roots.copy()
+            tree.append(leaf)
+            self._otherwise.append(tree)
+
+    def _follow(self, rows: Sequence[tuple[bytes, ...] | None], odd: dict[int, bytes]) -> Fault | None:
+        """To the next checkpoint, by the leaves that the lines state."""
+        trees = self._otherwise
+        if not trees or not self._sizes:
+            return self._unproved()
+        for n in range(-1, len(rows)):
+            if n >= 0:
+                row = rows[n]
+                if row is None or int(row[0]) != trees[0].size + 1:
+                    return self._unproved()
+                for tree in trees:
+                    tree.append(bytes.fromhex(row[9].decode()))
+            if trees[0].size == self._sizes[0]:
+                is_proved = any(
+                    tree.root() == voucher.root for tree in trees for voucher in self._vouchers[self._sizes[0]]
+                )
+                return self._suspect if is_proved else self._unproved()
+        return None
+
+    def _unproved(self) -> Fault:
+        assert self._suspect is not None
+        return Fault(self._suspect.why, self._sound + 1, self._suspect.first)
+
+    def _leaf_or_none(self, position: int, row: tuple[bytes, ...]) -> bytes | None:
+        """None: the line has the form, and does not hold what it should."""
+        try:
+            return self._leaf(position, row)
+        except ValueError:
+            return None
 
     def _leaf(self, position: int, row: tuple[bytes, ...]) -> bytes:
         _, stream, version, topic, person, booking, command, at, recorded, _, state = row
@@ -453,24 +529,35 @@ class HashPass:
         ).digest()
 
 
+def _two_histories(fault: Fault) -> Fault:
+    """Of one log, under the same key: what the export's own checkpoints agree with is then no evidence."""
+    return Fault(f"{fault.why}; the same key has signed both", 1, fault.last)
+
+
 def _field(content: bytes) -> bytes:
     return _LENGTH.pack(len(content)) + content
 
 
-def _rows_before_odd(chunk: bytes) -> list[tuple[bytes, ...]]:
-    rows = []
-    for line in chunk.split(b"\n"):
-        match = LINE.fullmatch(line)
+def _with_odd_ones(chunk: bytes) -> tuple[list[tuple[bytes, ...] | None], dict[int, bytes]]:
+    """None for each line that is none, and those lines by their place."""
+    rows: list[tuple[bytes, ...] | None] = []
+    odd: dict[int, bytes] = {}
+    *lines, rest = chunk.split(b"\n")
+    for line in [*lines, rest] if rest else lines:  # what no newline ends is no line
+        match = LINE.fullmatch(line) if line is not rest else None
+        rows.append(match.groups() if match is not None else None)
         if match is None:
-            break
-        rows.append(match.groups())
-    return rows
+            odd[len(rows) - 1] = line
+    return rows, odd
 
 
-def _why_not_next(position: int, expected: int) -> str:
-    if position > expected:
-        return f"event {expected} is missing: {position} stands in its place"
-    return f"event {position} stands where {expected} belongs"
+def _leaves_of_odd(line: bytes, hashing: HashPass, position: int) -> list[bytes]:
+    """What the leaf of a damaged line may have been: as it states, and as it would be but for what it states."""
+    stated = _STATED_LEAF.findall(line)[:4]  # a digit more or less beside it is damage, too
+    leaves = [bytes.fromhex(each.decode()) for each in stated]
+    match = LINE.fullmatch(_LEAF.sub(b'"leaf":"' + b"0" * 64 + b'"', line, count=1))
+    leaf = hashing._leaf_or_none(position, match.groups()) if match is not None else None  # noqa: SLF001
+    return leaves if leaf is None else [*leaves, leaf]
 
 
 # -- second pass: what the facts tell, by rules that they alone decide ------------------------------------------------
@@ -481,9 +568,9 @@ ELECTRONIC: Final = frozenset({"portal", "kiosk", "sms"})
 COUNTERS: Final = ("made", "cancelled", "rescheduled", "served", "not_completed", "no_show")
 OUTCOMES: Final = ("served", "not_completed", "no_show")
 CONFIRMED, CHECKED_IN, CANCELLED, SERVED, NOT_COMPLETED, NO_SHOW = range(6)
-FORGET_EVERY_EVENTS: Final = 200_000
+FORGET_EVERY_EVENTS: Final = 100_000
 #: A visit that was over so long before what is booked now is kept as a fingerprint alone.
-FORGET_AFTER_US: Final = 45 * 86_400 * 1_000_000
+FORGET_AFTER_US: Final = 7 * 86_400 * 1_000_000
 _CLOSED: Final = -1
 
 #: Types that this verifier only counts the versions of.
@@ -498,6 +585,18 @@ TOLD_ELSEWHERE: Final = frozenset(
 )  # fmt: skip
 
 
+_scan: Final = json.JSONDecoder().scan_once
+
+
+def object_of(state: bytes) -> dict[str, Any]:
+    """As json.loads, which looks at the encoding and at white space first. ValueError, StopIteration: no JSON."""
+    text = state.decode()
+    told, end = _scan(text, 0)
+    if end != len(text):
+        raise ValueError(text)
+    return told  # type: ignore[no-any-return] # it begins with a brace
+
+
 class IllegalError(Exception):
     """A fact that those before it do not allow."""
 
@@ -510,8 +609,8 @@ class Booking:
     def __init__(self, name: bytes, told: dict[str, Any], starts_us: int, person: bytes) -> None:
         self.name, self.person = name, person
         self.status = CONFIRMED
-        self.office: str = told["office"]
-        self.service: str = told["service"]
+        self.office: str = sys.intern(told["office"])  # of so many bookings, some hundred offices
+        self.service: str = sys.intern(told["service"])
         self.slots: int = told["minutes"] // 15
         self.starts_us = starts_us
         self.places = 0
@@ -575,7 +674,7 @@ class ReplayPass:
         self._ended = Ended()
         self._active: dict[tuple[bytes, str], Booking] = {}  # person, service → the last booking
         self._starts: dict[str | bytes, int] = {}
-        self._floor_us = _INT64_MAX  # earliest time of what was booked since the last forgetting
+        self._floor_us = _INT64_MAX  # earliest start of what was booked since the last forgetting
         self._counts: dict[tuple[str, str], list[int]] = {}
         self._running, self._next = 0, 1
         self._milestones: list[dict[str, Any]] = []
@@ -612,7 +711,7 @@ class ReplayPass:
             self._run(on_position, upto)
         except IllegalError as error:
             fault = Fault(str(error), self._position)
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError):
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, StopIteration):
             fault = Fault("the fact does not hold what its type says", self._position)
         return Replayed(self._position, self._figures(), sorted(each.decode() for each in self._unknown), fault)
 
@@ -641,7 +740,7 @@ class ReplayPass:
                 if fold is not None:
                     fold(place, stream, person, booking, at, state)
                 else:
-                    json.loads(state)
+                    object_of(state)
                     if topic not in TOLD_ELSEWHERE:
                         self._unknown.add(topic)
                 if not position % FORGET_EVERY_EVENTS:
@@ -666,22 +765,23 @@ class ReplayPass:
     def _made(
         self, place: int, stream: bytes, person: bytes, name: bytes, at: bytes, state: bytes
     ) -> dict[str, Any]:
-        told = json.loads(state)
-        starts_us, at_us = self._start(stream, told), microseconds(at)
+        told = object_of(state)
+        starts_us = self._start(stream, told)
         if name in self._bookings or self._ended.status(name) is not None:
             raise IllegalError(f"the booking {_shown(name)} is made a second time")
         if person == b"null" or name == b"null" or told["minutes"] not in (15, 30, 45):
             raise IllegalError("a booking is made of nothing that can be one")
-        whose = person, told["service"]
+        whose = person, sys.intern(told["service"])
         other = self._active.get(whose)
         # Of an imported history only the dates were judged: it says so itself.
-        if other is not None and other.ends_us > at_us and told.get("judged_by", "policy") != "dates":
+        if other is not None and told.get("judged_by") != "dates" and other.ends_us > microseconds(at):
             raise IllegalError(f"its person had an active booking of {told['service']} already, {_shown(other.name)}")
         booking = self._bookings[name] = Booking(name, told, starts_us, person)
         self._active[whose] = booking
         self._take(place, name, at)
         booking.places = 1
-        self._floor_us = min(self._floor_us, at_us)
+        if starts_us < self._floor_us:
+            self._floor_us = starts_us
         self._count(told, 0)
         return told
 
@@ -704,29 +804,29 @@ class ReplayPass:
             self._end(booking)
 
     def _moved_out(self, place: int, stream: bytes, _person: bytes, name: bytes, _at: bytes, state: bytes) -> None:
-        told = json.loads(state)
+        told = object_of(state)
         booking = self._standing(stream, name, told, (CONFIRMED,))
         self._leave(place, booking, unplaced=told.get("unplaced", False))
         booking.moving_to = told["to_office"], self._instant(told["to_starts_at"])
 
     def _moved_in(self, place: int, stream: bytes, _person: bytes, name: bytes, at: bytes, state: bytes) -> None:
-        told = json.loads(state)
+        told = object_of(state)
         self._arrive(place, stream, name, at, told, told["from_office"])
         self._count(told, 2)
 
     def _displaced_out(self, place: int, stream: bytes, _person: bytes, name: bytes, _at: bytes, state: bytes) -> None:
-        told = json.loads(state)
+        told = object_of(state)
         booking = self._standing(stream, name, told, (CONFIRMED,))
         self._leave(place, booking, unplaced=False)
         to = told.get("to_starts_at")
         booking.moving_to = None if to is None else (told["office"], self._instant(to))
 
     def _displaced_in(self, place: int, stream: bytes, _person: bytes, name: bytes, at: bytes, state: bytes) -> None:
-        told = json.loads(state)
+        told = object_of(state)
         self._arrive(place, stream, name, at, told, told["office"])
 
     def _cancelled(self, place: int, stream: bytes, _person: bytes, name: bytes, _at: bytes, state: bytes) -> None:
-        told = json.loads(state)
+        told = object_of(state)
         booking = self._standing(stream, name, told, (CONFIRMED,))
         self._leave(place, booking, unplaced=told.get("unplaced", False))
         booking.status = CANCELLED
@@ -735,15 +835,15 @@ class ReplayPass:
             self._end(booking)
 
     def _checked_in(self, _place: int, stream: bytes, _person: bytes, name: bytes, _at: bytes, state: bytes) -> None:
-        booking = self._standing(stream, name, json.loads(state), (CONFIRMED,))
+        booking = self._standing(stream, name, object_of(state), (CONFIRMED,))
         self._refuse_without_place(booking)
         booking.status = CHECKED_IN
 
     def _called(self, _place: int, stream: bytes, _person: bytes, name: bytes, _at: bytes, state: bytes) -> None:
-        self._standing(stream, name, json.loads(state), (CHECKED_IN,))
+        self._standing(stream, name, object_of(state), (CHECKED_IN,))
 
     def _outcome(self, _place: int, stream: bytes, _person: bytes, name: bytes, _at: bytes, state: bytes) -> None:
-        told = json.loads(state)
+        told = object_of(state)
         outcome = OUTCOMES.index(told["outcome"])
         allowed = (CONFIRMED,) if told["outcome"] == "no_show" else (CONFIRMED, CHECKED_IN)
         booking = self._standing(stream, name, told, allowed)
@@ -753,7 +853,7 @@ class ReplayPass:
         self._end(booking)
 
     def _corrected(self, _place: int, stream: bytes, _person: bytes, name: bytes, _at: bytes, state: bytes) -> None:
-        told = json.loads(state)
+        told = object_of(state)
         self._start(stream, told)
         before, after = OUTCOMES.index(told["corrected"]), OUTCOMES.index(told["outcome"])
         if self._ended.status(name) != SERVED + before or before == after:
@@ -765,38 +865,38 @@ class ReplayPass:
     # -- slots and claims ---------------------------------------------------------------------------------------------
 
     def _opened(self, place: int, stream: bytes, _person: bytes, _name: bytes, _at: bytes, state: bytes) -> None:
-        told = json.loads(state)
+        told = object_of(state)
         self._start(stream, told)
         if self._capacity[place] != _CLOSED:
             raise IllegalError("a slot is opened that is open")
         self._resize(place, told["capacity"])
 
     def _resized(self, place: int, stream: bytes, _person: bytes, _name: bytes, _at: bytes, state: bytes) -> None:
-        told = json.loads(state)
+        told = object_of(state)
         self._start(stream, told)
         if self._capacity[place] == _CLOSED:
             raise IllegalError("a slot is resized that is not open")
         self._resize(place, told["capacity"])
 
     def _withdrawn(self, place: int, stream: bytes, _person: bytes, _name: bytes, _at: bytes, state: bytes) -> None:
-        told = json.loads(state)
+        told = object_of(state)
         self._start(stream, told)
         if self._capacity[place] == _CLOSED or (self._taken[place] and told.get("reason") is None):
             raise IllegalError("a slot is withdrawn that is not open, or that is booked")
         self._capacity[place] = _CLOSED
 
     def _held(self, place: int, stream: bytes, _person: bytes, name: bytes, at: bytes, state: bytes) -> None:
-        told = json.loads(state)
+        told = object_of(state)
         self._start(stream, told)
         self._claim(place, name, at, told["expires_at"])
 
     def _claimed(self, place: int, stream: bytes, _person: bytes, name: bytes, at: bytes, state: bytes) -> None:
-        told = json.loads(state)
+        told = object_of(state)
         self._start(stream, told)
         self._claim(place, name, at, told["until"])
 
     def _unclaimed(self, place: int, stream: bytes, _person: bytes, name: bytes, _at: bytes, state: bytes) -> None:
-        self._start(stream, json.loads(state))
+        self._start(stream, object_of(state))
         self._claims.get(place, {}).pop(name, None)
 
     # -- parts --------------------------------------------------------------------------------------------------------
@@ -887,17 +987,19 @@ class ReplayPass:
 
     def _start(self, stream: bytes, told: dict[str, Any]) -> int:
         """Of the slot, which the fact must name as its stream does."""
+        starts_at = told["starts_at"]
+        if f"slot/{told['office']}@{starts_at[:16]}".encode() == stream and starts_at[16:] == ":00+03:00":
+            return self._start_of(stream)
         starts_us = self._start_of(stream)
-        if stream[5:-17].decode() != told["office"] or self._instant(told["starts_at"]) != starts_us:
+        if stream[5:-17].decode() != told["office"] or self._instant(starts_at) != starts_us:
             raise IllegalError("the fact tells of another slot than the one in whose stream it stands")
         return starts_us
 
     def _start_of(self, stream: bytes) -> int:
-        wall = stream[-16:]
-        starts_us = self._starts.get(wall)
+        starts_us = self._starts.get(stream[-16:])
         if starts_us is None:
-            starts_us = self._starts[wall] = microseconds(wall + b":00.000000") - OFFICE_US
-        if not stream.startswith(b"slot/"):
+            starts_us = self._starts[stream[-16:]] = microseconds(stream[-16:] + b":00.000000") - OFFICE_US
+        if stream[:5] != b"slot/":
             raise IllegalError("the fact stands in a stream that is no slot's")
         return starts_us
 
@@ -977,10 +1079,10 @@ def verify(
     started = time.monotonic()
     export = Export.open(path)
     trusted, notes = (list(keys), []) if keys else _own_keys(export)
-    fault, roots, whose = _signed_roots(export, trusted, kept)
+    fault, vouchers = _vouchers(export, trusted, kept)
     size = export.manifest["events"]
     shown = (lambda position: on_position(position, size)) if on_position is not None else (lambda _: None)
-    hashed, replayed = _both_passes(export, HashPass(export, roots, whose), shown)
+    hashed, replayed = _both_passes(export, HashPass(export, vouchers), shown)
     fault = _first([fault, hashed.fault, replayed.fault])
     if fault is None:
         fault = _beyond(export, hashed) or _against_manifest(export, hashed, replayed)
@@ -1000,23 +1102,23 @@ def _own_keys(export: Export) -> tuple[list[Key], list[str]]:
     ]
 
 
-def _signed_roots(
+def _vouchers(
     export: Export, keys: Sequence[Key], kept: Checkpoint | None
-) -> tuple[Fault | None, dict[int, bytes], dict[int, str]]:
-    """Size → the root that a key vouches for. A note by none of the keys is no evidence of anything."""
-    roots: dict[int, bytes] = {}
-    whose: dict[int, str] = {}
+) -> tuple[Fault | None, dict[int, list[Voucher]]]:
+    """By size. A note that none of the keys has signed is no evidence of anything."""
+    vouchers: dict[int, list[Voucher]] = {}
     fault = None
     for note in export.earlier:
         if note.origin == export.checkpoint.origin and note.is_signed_by(keys):
-            roots[note.size], whose[note.size] = note.root, f"the checkpoint of {note.size} events"
+            vouchers.setdefault(note.size, []).append(Voucher(note.root, f"the checkpoint of {note.size} events"))
     newest = export.checkpoint
     signed = newest.is_signed_by(keys)
     if signed:
-        roots[newest.size], whose[newest.size] = newest.root, f"the newest checkpoint, of {newest.size} events,"
+        newest_one = Voucher(newest.root, f"the newest checkpoint, of {newest.size} events,")
+        vouchers.setdefault(newest.size, []).append(newest_one)
     elif signed is False:
         fault = Fault("the newest checkpoint is not what its key has signed")
-    elif roots or newest.origin in {key.name for key in keys}:
+    elif vouchers or newest.origin in {key.name for key in keys}:
         fault = Fault("the newest checkpoint is in the name of this log, and its key has not signed it")
     else:
         names = ", ".join(key.name for key in keys)
@@ -1026,11 +1128,9 @@ def _signed_roots(
             raise UnusableError(f"the kept checkpoint is of the log {kept.origin}, the export of {newest.origin}")
         if not kept.is_signed_by(keys):
             raise UnusableError("the kept checkpoint is not signed by the key: it proves nothing about this log")
-        other = roots.get(kept.size)
-        roots[kept.size], whose[kept.size] = kept.root, f"the kept checkpoint, of {kept.size} events,"
-        if other is not None and other != kept.root:
-            whose[kept.size] += " unlike another that the same key has signed,"
-    return fault, roots, whose
+        kept_one = Voucher(kept.root, f"the kept checkpoint, of {kept.size} events,", is_kept=True)
+        vouchers.setdefault(kept.size, []).append(kept_one)
+    return fault, vouchers
 
 
 def _both_passes(
