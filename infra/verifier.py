@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Verifies an export of Mawid's log, alone: this one file, Python 3.11 and the `cryptography` package.
 
     python verifier.py EXPORT [--key KEY] [--checkpoint KEPT] [--json]
@@ -28,7 +27,7 @@ from multiprocessing import Pipe, Process
 from multiprocessing.connection import Connection
 from pathlib import Path
 from struct import Struct
-from typing import Any, Final, NoReturn
+from typing import Any, BinaryIO, Final, NoReturn
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -116,10 +115,14 @@ class Key:
         key_id, _, encoded = rest.partition("+")
         material = _base64(encoded)
         if not name or len(material) != 33 or material[0] != 1:  # noqa: PLR2004 - Ed25519 is 1, and 32 bytes
-            raise UnusableError(f"{text.strip()[:80]!r} is no verifier key: it is written <name>+<8 hex digits>+<base64>")
+            raise UnusableError(
+                f"{text.strip()[:80]!r} is no verifier key: it is written <name>+<8 hex digits>+<base64>"
+            )
         own = sha256(name.encode() + b"\n" + material).digest()[:4]
         if own.hex() != key_id:
-            raise UnusableError(f"the verifier key of {name} does not have the id it is written with: a character is off")
+            raise UnusableError(
+                f"the verifier key of {name} does not have the id it is written with: a character is off"
+            )
         return cls(name, own, material[1:])
 
 
@@ -223,7 +226,9 @@ class Export:
             told["checkpoint"] = _small(path / "checkpoint").decode()
         except UnicodeDecodeError:
             raise UnusableError(f"{path / 'checkpoint'} is no checkpoint: it is not UTF-8") from None
-        return cls._of(events, 0, events.stat().st_size, told, told.keys() != {"manifest", "keys", "checkpoint", "checkpoints"})
+        return cls._of(
+            events, 0, events.stat().st_size, told, told.keys() != {"manifest", "keys", "checkpoint", "checkpoints"}
+        )
 
     @classmethod
     def _of(cls, events: Path, begin: int, end: int, told: dict[str, Any], is_odd: bool) -> "Export":
@@ -271,7 +276,7 @@ class Export:
             yield rest
 
 
-def _begin_of_last_line(file: Any, size: int) -> int:
+def _begin_of_last_line(file: BinaryIO, size: int) -> int:
     """0: there is but one, or the last is not ended."""
     at, tail = size, b""
     while at and len(tail) <= SMALL_FILE_BYTES_MAX:
@@ -403,7 +408,7 @@ class HashPass:
             odd: dict[int, bytes] = {}
             if len(rows) != chunk.count(b"\n") or not chunk.endswith(b"\n"):
                 rows, odd = _with_odd_ones(chunk)
-            fault = self._follow(rows, odd) if self._suspect is not None else self._leaves(rows, odd)
+            fault = self._follow(rows) if self._suspect is not None else self._leaves(rows, odd)
             if fault is not None:
                 return fault
             on_position(self._tree.size)
@@ -422,14 +427,14 @@ class HashPass:
             expected = tree.size + 1
             if row is None:
                 self._suspect_line("the line is not of the form of an export", _leaves_of_odd(odd[n], self, expected))
-                return self._follow(rows[n + 1 :], {at - n - 1: line for at, line in odd.items()})
+                return self._follow(rows[n + 1 :])
             if int(row[0]) != expected:
                 return self._out_of_order(int(row[0]), expected)
             leaf = self._leaf_or_none(expected, row)
             if leaf is None or leaf.hex().encode() != row[9]:
                 why = "the event is not what its leaf was hashed over"
                 self._suspect_line(why, [bytes.fromhex(row[9].decode()), *([leaf] if leaf is not None else [])])
-                return self._follow(rows[n + 1 :], {at - n - 1: line for at, line in odd.items()})
+                return self._follow(rows[n + 1 :])
             append(leaf)
             if expected == next_size:
                 fault = self._compare(expected)
@@ -470,7 +475,7 @@ class HashPass:
             tree.append(leaf)
             self._otherwise.append(tree)
 
-    def _follow(self, rows: Sequence[tuple[bytes, ...] | None], odd: dict[int, bytes]) -> Fault | None:
+    def _follow(self, rows: Sequence[tuple[bytes, ...] | None]) -> Fault | None:
         """To the next checkpoint, by the leaves that the lines state."""
         trees = self._otherwise
         if not trees or not self._sizes:
@@ -585,7 +590,7 @@ TOLD_ELSEWHERE: Final = frozenset(
 )  # fmt: skip
 
 
-_scan: Final = json.JSONDecoder().scan_once
+_scan: Final[Callable[[str, int], tuple[Any, int]]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 
 
 def object_of(state: bytes) -> dict[str, Any]:
@@ -762,9 +767,7 @@ class ReplayPass:
         self._made(place, stream, person, name, at, state)
         self._bookings[name].status = CHECKED_IN
 
-    def _made(
-        self, place: int, stream: bytes, person: bytes, name: bytes, at: bytes, state: bytes
-    ) -> dict[str, Any]:
+    def _made(self, place: int, stream: bytes, person: bytes, name: bytes, at: bytes, state: bytes) -> dict[str, Any]:
         told = object_of(state)
         starts_us = self._start(stream, told)
         if name in self._bookings or self._ended.status(name) is not None:
@@ -780,8 +783,7 @@ class ReplayPass:
         self._active[whose] = booking
         self._take(place, name, at)
         booking.places = 1
-        if starts_us < self._floor_us:
-            self._floor_us = starts_us
+        self._floor_us = min(self._floor_us, starts_us)
         self._count(told, 0)
         return told
 
@@ -1058,7 +1060,11 @@ def milestone_after(count: int) -> int:
 
 
 def _too_many(taken: int, capacity: int) -> str:
-    return f"{taken} have a place in a slot of {capacity}" if capacity >= 0 else "a place is taken in a slot that is not open"
+    return (
+        f"{taken} have a place in a slot of {capacity}"
+        if capacity >= 0
+        else "a place is taken in a slot that is not open"
+    )
 
 
 def _shown(name: bytes) -> str:
@@ -1133,9 +1139,7 @@ def _vouchers(
     return fault, vouchers
 
 
-def _both_passes(
-    export: Export, hashing: HashPass, on_position: Callable[[int], None]
-) -> tuple[Hashed, Replayed]:
+def _both_passes(export: Export, hashing: HashPass, on_position: Callable[[int], None]) -> tuple[Hashed, Replayed]:
     """Side by side in two processes, where it is worth while."""
     if export.end - export.begin < ALONE_BYTES_MAX:
         hashed = hashing.run(on_position)
@@ -1144,33 +1148,33 @@ def _both_passes(
     process = Process(target=_replay, args=(export, theirs), daemon=True)
     process.start()
     theirs.close()
-    behind = [0]
+    behind, results = 0, list[Replayed | UnusableError]()
+
+    def receive() -> None:
+        nonlocal behind
+        told = mine.recv()
+        if isinstance(told, int):
+            behind = told
+        else:
+            results.append(told)
 
     def both(position: int) -> None:
-        while mine.poll():
-            told = mine.recv()
-            if not isinstance(told, int):
-                behind.append(told)
-                break
-            behind[0] = told
-        on_position(min(position, behind[0]))
+        while not results and mine.poll():
+            receive()
+        on_position(min(position, behind))
 
     try:
         hashed = hashing.run(both)
-        while len(behind) == 1:
-            told = mine.recv()
-            if isinstance(told, int):
-                on_position(min(told, hashed.events))
-                if told >= _last_worth(hashed.fault):
-                    process.terminate()
-                    return hashed, Replayed(told, {}, [], None)
-            else:
-                behind.append(told)
+        last = _last_worth(hashed.fault)
+        while not results and behind < last:
+            receive()
+            on_position(min(behind, hashed.events))
     except EOFError:
         raise UnusableError("the second process ended before its work did: there may be too little memory") from None
     finally:
-        process.join() if len(behind) > 1 else process.kill()
-    replayed = behind[1]
+        process.terminate()
+        process.join()
+    replayed = results[0] if results else Replayed(behind, {}, [], None)
     if isinstance(replayed, UnusableError):
         raise replayed
     return hashed, replayed
@@ -1254,8 +1258,12 @@ def told_of(verdict: Verdict) -> list[str]:
         lines.append(f"Whole: {verdict.events} events, root {verdict.root}.")
     else:
         first, last = verdict.fault.first, verdict.fault.last
-        where = "" if first is None else f", first at position {first}" if last is None or first == last else (
-            f", first at a position between {first} and {last}"
+        where = (
+            ""
+            if first is None
+            else f", first at position {first}"
+            if last is None or first == last
+            else (f", first at a position between {first} and {last}")
         )
         lines.append(f"TAMPERED WITH{where}: {verdict.fault.why}.")
     return [*lines, f"{verdict.events} events in {verdict.seconds:.1f} s, {rate:,.0f} a second."]
@@ -1263,7 +1271,11 @@ def told_of(verdict: Verdict) -> list[str]:
 
 def as_json(verdict: Verdict) -> str:
     fault = verdict.fault
-    told = {"verdict": "whole" if fault is None else "tampered", "events": verdict.events, "root": verdict.root}
+    told: dict[str, Any] = {
+        "verdict": "whole" if fault is None else "tampered",
+        "events": verdict.events,
+        "root": verdict.root,
+    }
     if fault is not None:
         told |= {"first": fault.first, "last": fault.last or fault.first, "why": fault.why}
     return json.dumps(told | {"notes": verdict.notes, "seconds": round(verdict.seconds, 3)}, ensure_ascii=False)
@@ -1291,16 +1303,16 @@ def run(export: Path, keys: Sequence[Key], kept: Path | None, *, in_json: bool) 
         checkpoint = kept_checkpoint(kept) if kept is not None else None
         verdict = verify(export, keys=keys, kept=checkpoint, on_position=Progress())
     except UnusableError as error:
-        return unusable(error, in_json=in_json)
+        return unusable(str(error), in_json=in_json)
     print(as_json(verdict) if in_json else "\n".join(told_of(verdict)))  # noqa: T201 - this is what it is for
     return 0 if verdict.is_whole else 1
 
 
-def unusable(error: UnusableError, *, in_json: bool) -> int:
+def unusable(why: str, *, in_json: bool) -> int:
     if in_json:
-        print(json.dumps({"verdict": "unusable", "why": str(error)}, ensure_ascii=False))  # noqa: T201
+        print(json.dumps({"verdict": "unusable", "why": why}, ensure_ascii=False))  # noqa: T201
     else:
-        sys.stderr.write(f"verify: {error}\n")
+        sys.stderr.write(f"verify: {why}\n")
     return 2
 
 
@@ -1314,7 +1326,7 @@ def main() -> NoReturn:
     try:
         keys = [key for text in asked.key for key in keys_of(text)]
     except UnusableError as error:
-        sys.exit(unusable(error, in_json=asked.json))
+        sys.exit(unusable(str(error), in_json=asked.json))
     sys.exit(run(asked.export, keys, asked.checkpoint, in_json=asked.json))
 
 

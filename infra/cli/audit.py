@@ -1,13 +1,16 @@
-"""audit check, export."""
+"""audit check, export, verify."""
 
 from pathlib import Path
 
 import click
 
 from infra.cli.opening import opened_database
-from infra.export import export_log
+from infra.export import export_log, signed_now
+from infra.export.signed import signing_files
 from infra.migrate import migrate
+from infra.playing import Progress
 from infra.self_check import LOG, check_all
+from infra.settings import Settings, SettingsError
 
 
 @click.group()
@@ -29,9 +32,38 @@ def check() -> None:
 
 
 @audit.command()
-@click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
-def export(path: Path) -> None:
-    """Write the whole log to PATH, one event a line, and its manifest beside it."""
-    with opened_database() as (_, found):
-        exported = export_log(found.dsn, path)
+@click.argument("path", type=str)
+def export(path: str) -> None:
+    """Write the whole log to PATH, with what proves it: one file; into a folder, if PATH is one or ends with a slash.
+
+    Interrupted, the next run goes on. A log that has been tampered with is written as it is, for `verify` to find.
+    """
+    place, as_folder = Path(path), path.endswith("/") or Path(path).is_dir()
+    with opened_database() as (settings, found):
+        migrate(found.dsn)
+        signed = signed_now(settings, found.dsn)
+        with Progress() as progress:
+            exported = export_log(found.dsn, place, signed, as_folder=as_folder, on_progress=progress)
+    if exported.resumed_at is not None:
+        click.echo(f"went on after event {exported.resumed_at}, where an earlier run had stopped")
     click.echo(f"{exported.events} events in {exported.seconds:.1f} s; root {exported.root}")
+    for warning in exported.warnings:
+        click.echo(f"WARNING: THE LOG HAS BEEN TAMPERED WITH: {warning}", err=True)
+
+
+@audit.command()
+@click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--checkpoint", "kept", type=click.Path(path_type=Path), help="A checkpoint kept from an earlier time.")
+@click.option("--key", "keys", multiple=True, help="A verifier key, or a file of them. Default: this instance's own.")
+@click.option("--json", "in_json", is_flag=True, help="The verdict as JSON.")
+def verify(path: Path, kept: Path | None, keys: tuple[str, ...], in_json: bool) -> None:
+    """Verify an export (FILE, or its folder) without a database or a network. 0 whole, 1 tampered with, 2 unusable."""
+    from infra import verifier
+
+    try:
+        own = signing_files(Settings.load()).verifiers
+        named = keys or ([str(own)] if own.is_file() else [])
+        trusted = [key for text in named for key in verifier.keys_of(text)]
+    except (verifier.UnusableError, SettingsError) as error:
+        raise SystemExit(verifier.unusable(str(error), in_json=in_json)) from error
+    raise SystemExit(verifier.run(path, trusted, kept, in_json=in_json))

@@ -19,6 +19,8 @@ _SENTENCES: Final = (
     ("infra.clinic_file", "ClinicFileError"),
     ("infra.following", "FollowingStopped"),
     ("infra.daylist", "UnknownOffice"),
+    ("infra.export", "ExportFailed"),
+    ("infra.signing_files", "SigningFileError"),
 )
 
 

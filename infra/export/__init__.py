@@ -19,27 +19,19 @@ from psycopg import sql
 
 from infra.export.draft import Draft, ExportFailed
 from infra.export.lines import COLUMNS, END, HEADER_BYTES, Row, RowError, row_of
+from infra.export.signed import Signed, signed_now
 from infra.merkle import Frontier
 from infra.playing import OnProgress, Standing
 
-__all__ = ["ExportFailed", "Exported", "Signed", "export_log"]
+__all__ = ["ExportFailed", "Exported", "Signed", "export_log", "signed_now"]
 
 FORMAT: Final = 1
 HEADER: Final = b'{"mawid_export":%d}\n' % FORMAT
 PAGE_EVENTS: Final = 2_000
 SAVE_EVERY_EVENTS: Final = 200_000
 #: Of the earlier checkpoints about one per so many events goes along: each narrows down where a rewrite begins.
-CHECKPOINT_EVERY_EVENTS: Final = 1_000
+CHECKPOINT_EVERY_EVENTS: Final = 10_000  # as the signer thins them out: so an export stays the same
 CHECKPOINTS_MAX: Final = 4_096
-
-
-@dataclass(frozen=True)
-class Signed:
-    """What vouches for the log: its checkpoints as notes, by size in ascending order, and keys that check them."""
-
-    checkpoints: Sequence[tuple[int, str]]
-    keys: Sequence[str]  # verifier keys, the newest first
-    warning: str | None = None  # why the newest does not vouch for the head
 
 
 @dataclass
@@ -54,7 +46,17 @@ class Exported:
 def export_log(
     dsn: str, path: Path, signed: Signed, *, as_folder: bool = False, on_progress: OnProgress | None = None
 ) -> Exported:
-    """Every event up to the newest checkpoint; to the end, where that is not the head's."""
+    """Every event up to the newest checkpoint; to the end, where the log is not what was signed. ExportFailed."""
+    try:
+        return _export_log(dsn, path, signed, as_folder=as_folder, on_progress=on_progress)
+    except OSError as error:
+        problem = (
+            f"the export cannot be written to {path} ({error.strerror or error}): make room, or name another place"
+        )
+        raise ExportFailed(problem) from error
+
+
+def _export_log(dsn: str, path: Path, signed: Signed, *, as_folder: bool, on_progress: OnProgress | None) -> Exported:
     started = time.monotonic()
     exported = Exported(warnings=[signed.warning] if signed.warning else [])
     if as_folder:
@@ -195,5 +197,3 @@ def _write(path: Path, content: bytes) -> None:
     fresh.write_bytes(content)
     fresh.chmod(0o600)
     fresh.replace(path)
-
-

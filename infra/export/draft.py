@@ -1,4 +1,4 @@
-"""An export that is being written: a draft beside its place, and how far it is, so that the next run goes on from there.
+"""An export that is being written: a draft beside its place, and how far it is, for the next run to go on from there.
 
 The draft becomes the file in one rename. A run that was killed leaves a draft whose lines after the last mark are
 dropped; one of another log, or of a log that has been changed since, is thrown away.
@@ -50,7 +50,9 @@ class Draft:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             self._file.close()
-            raise ExportFailed(f"another export is being written to {path}: wait for it, or name another file") from error
+            raise ExportFailed(
+                f"another export is being written to {path}: wait for it, or name another file"
+            ) from error
         self._tiles_in, self._header = tiles_in, header
         self._begin(self._marked())
 

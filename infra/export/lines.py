@@ -5,8 +5,8 @@ A line is one JSON object in one form, without a space, so that a reader may tak
     {"position":1,"stream":"…","stream_version":1,"type":"…","person":"…" or null,"booking":"…" or null,
      "command_id":"<hex>" or null,"at":"2011-01-01T06:00:00.000000Z","recorded_at":"…","leaf":"<hex>","state":{…}}
 
-`state` is the stored bytes themselves. Where they are no JSON object on one line, `state_base64` stands in its place; an
-instant outside the years 1-9999 stands as its number of microseconds. Neither is ever written by Mawid itself.
+`state` is the stored bytes themselves. Where they are no JSON object on one line, `state_base64` stands in its place;
+an instant outside the years 1-9999 stands as its number of microseconds. Neither is ever written by Mawid itself.
 """
 
 import json
@@ -21,9 +21,7 @@ import msgspec
 from infra.merkle import leaf_of_bytes
 
 #: The fixed ones first: they are unpacked in one go.
-COLUMNS: Final = (
-    "position, stream_version, at, recorded_at, leaf, stream, type, person, booking, command_id, state"
-)
+COLUMNS: Final = "position, stream_version, at, recorded_at, leaf, stream, type, person, booking, command_id, state"
 HEADER_BYTES: Final = 19  # of the COPY itself, before the first row
 END: Final = b"\xff\xff"
 
