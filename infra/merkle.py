@@ -56,29 +56,43 @@ def leaf_hash(  # noqa: PLR0917 - a row of the log, its columns in their order
     state: bytes,
 ) -> bytes:
     """The 32-byte leaf of one stored event; the byte layout is the module's docstring."""
-    stream_bytes = stream.encode()
-    type_bytes = type.encode()
-    if person is None:
-        person_field = _ABSENT
-    else:
-        person_bytes = person.encode()
-        person_field = _LENGTH.pack(len(person_bytes)) + person_bytes
-    if booking is None:
-        booking_field = _ABSENT
-    else:
-        booking_bytes = booking.encode()
-        booking_field = _LENGTH.pack(len(booking_bytes)) + booking_bytes
-    command_field = _ABSENT if command_id is None else _LENGTH.pack(len(command_id)) + command_id
+    return leaf_of_bytes(
+        position,
+        stream.encode(),
+        version,
+        type.encode(),
+        None if person is None else person.encode(),
+        None if booking is None else booking.encode(),
+        command_id,
+        at_us,
+        recorded_at_us,
+        state,
+    )
+
+
+def leaf_of_bytes(  # noqa: PLR0917 - as leaf_hash
+    position: int,
+    stream: bytes,
+    version: int,
+    type: bytes,  # noqa: A002 - as leaf_hash
+    person: bytes | None,
+    booking: bytes | None,
+    command_id: bytes | None,
+    at_us: int,
+    recorded_at_us: int,
+    state: bytes,
+) -> bytes:
+    """As leaf_hash, of texts that are UTF-8 already."""
     return sha256(
         b"".join(
             (
-                _HEAD.pack(0, 8, position, len(stream_bytes)),
-                stream_bytes,
-                _MIDDLE.pack(8, version, len(type_bytes)),
-                type_bytes,
-                person_field,
-                booking_field,
-                command_field,
+                _HEAD.pack(0, 8, position, len(stream)),
+                stream,
+                _MIDDLE.pack(8, version, len(type)),
+                type,
+                _ABSENT if person is None else _LENGTH.pack(len(person)) + person,
+                _ABSENT if booking is None else _LENGTH.pack(len(booking)) + booking,
+                _ABSENT if command_id is None else _LENGTH.pack(len(command_id)) + command_id,
                 _TAIL.pack(8, at_us, 8, recorded_at_us, len(state)),
                 state,
             )

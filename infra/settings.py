@@ -135,7 +135,7 @@ class Vault:
     vault_key_keep_days: Annotated[
         int, _whole(0, 30), "how long a vault key that was rotated away still opens backups; then it is destroyed"
     ] = 30
-    vault_rows_at_once: Annotated[int, LIMIT, "persons whose keys a rotation wraps anew in one transaction"] = 256
+    vault_rotation_rows_max: Annotated[int, LIMIT, "persons whose keys a rotation wraps anew in one transaction"] = 256
     vault_upkeep_every_s: Annotated[int, LIMIT, "between two looks for erasures to sweep up after"] = 5
 
 

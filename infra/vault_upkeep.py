@@ -55,7 +55,7 @@ class VaultUpkeep:
         self._vault.ring.look_again()
         if len(self._vault.ring.epochs) == 1:
             return
-        if (rotated := finish(self._dsn, self._vault, rows_at_once=self._limits.vault_rows_at_once)) is not None:
+        if (rotated := finish(self._dsn, self._vault, rows_at_once=self._limits.vault_rotation_rows_max)) is not None:
             _log.info("the rotation of the vault's key is finished", rewrapped=rotated.rewrapped)
         keep = timedelta(days=self._limits.vault_key_keep_days)
         for kek_id in destroy_older(self._dsn, self._vault, self._key_file, now, keep=keep):

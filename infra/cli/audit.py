@@ -1,33 +1,18 @@
-"""audit check, erasures, export, history."""
+"""audit check, erasures, export, history, verify."""
 
-from datetime import datetime
 from pathlib import Path
 
 import click
 
-from api.clock import InvalidInstant, parse_instant
 from infra.cli.erasures import erasures
-from infra.cli.opening import now, opened_database
-from infra.export import export_log
+from infra.cli.history import history
+from infra.cli.opening import opened_database
+from infra.export import export_log, signed_now
+from infra.export.signed import signing_files
 from infra.migrate import migrate
+from infra.playing import Progress
 from infra.self_check import LOG, check_all
-from infra.stream_history import UnusableStream, lines, stream_history
-
-#: Of the auditor's commands: what was asked for is not there, or is no log of Mawid's.
-UNUSABLE = 2
-
-
-class Place(click.ParamType[int | datetime]):
-    name = "position"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int | datetime:
-        text = str(value)
-        if text.isascii() and text.isdigit():
-            return int(text)
-        try:
-            return parse_instant(text)
-        except InvalidInstant:
-            self.fail(f"{text!r} is neither a position nor an instant such as 2011-02-05T09:00:00+03:00", param, ctx)
+from infra.settings import Settings, SettingsError
 
 
 @click.group()
@@ -49,33 +34,42 @@ def check() -> None:
 
 
 @audit.command()
-@click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
-def export(path: Path) -> None:
-    """Write the whole log to PATH, one event a line, and its manifest beside it."""
-    with opened_database() as (_, found):
-        exported = export_log(found.dsn, path)
+@click.argument("path", type=str)
+def export(path: str) -> None:
+    """Write the whole log to PATH, with what proves it: one file; into a folder, if PATH is one or ends with a slash.
+
+    Interrupted, the next run goes on. A log that has been tampered with is written as it is, for `verify` to find.
+    """
+    place, as_folder = Path(path), path.endswith("/") or Path(path).is_dir()
+    with opened_database() as (settings, found):
+        migrate(found.dsn)
+        signed = signed_now(settings, found.dsn)
+        with Progress() as progress:
+            exported = export_log(found.dsn, place, signed, as_folder=as_folder, on_progress=progress)
+    if exported.resumed_at is not None:
+        click.echo(f"went on after event {exported.resumed_at}, where an earlier run had stopped")
     click.echo(f"{exported.events} events in {exported.seconds:.1f} s; root {exported.root}")
+    for warning in exported.warnings:
+        click.echo(f"WARNING: THE LOG HAS BEEN TAMPERED WITH: {warning}", err=True)
 
 
 @audit.command()
-@click.argument("stream")
-@click.option("--at", type=Place(), help="As of this position, or of an instant; without it, as of the last fact.")
-def history(stream: str, at: int | datetime | None) -> None:
-    """Print the state of STREAM, and the facts that made it.
+@click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--checkpoint", "kept", type=click.Path(path_type=Path), help="A checkpoint kept from an earlier time.")
+@click.option("--key", "keys", multiple=True, help="A verifier key, or a file of them. Default: this instance's own.")
+@click.option("--json", "in_json", is_flag=True, help="The verdict as JSON.")
+def verify(path: Path, kept: Path | None, keys: tuple[str, ...], in_json: bool) -> None:
+    """Verify an export (FILE, or its folder) without a database or a network. 0 whole, 1 tampered with, 2 unusable."""
+    from infra import verifier
 
-    STREAM is slot/OFFICE@START, office/ID, booking/ID, person/ID, policy, or any other stream of the log.
-    """
-    instant, position = (at, None) if isinstance(at, datetime) else (None, at)
-    with opened_database() as (settings, found):
-        migrate(found.dsn)
-        folded_max = settings.http.stream_folded_events_max
-        try:
-            told = stream_history(found.dsn, stream, at=instant, at_position=position, now=now(), folded_max=folded_max)
-        except UnusableStream as unusable:
-            click.echo(f"mawid: {unusable}", err=True)
-            raise SystemExit(UNUSABLE) from None
-    for line in lines(told):
-        click.echo(line)
+    try:
+        own = signing_files(Settings.load()).verifiers
+        named = keys or ([str(own)] if own.is_file() else [])
+        trusted = [key for text in named for key in verifier.keys_of(text)]
+    except (verifier.UnusableError, SettingsError) as error:
+        raise SystemExit(verifier.unusable(str(error), in_json=in_json)) from error
+    raise SystemExit(verifier.run(path, trusted, kept, in_json=in_json))
 
 
-audit.add_command(erasures)
+for each in (erasures, history):
+    audit.add_command(each)

@@ -21,6 +21,8 @@ _SENTENCES: Final = (
     ("infra.clinic_file", "ClinicFileError"),
     ("infra.following", "FollowingStopped"),
     ("infra.daylist", "UnknownOffice"),
+    ("infra.export", "ExportFailed"),
+    ("infra.signing_files", "SigningFileError"),
 )
 
 

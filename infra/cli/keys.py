@@ -29,7 +29,7 @@ def vault(*, destroy_old: bool) -> None:
         migrate(found.dsn)
         with open_instance(settings, found.dsn) as instance:
             limits, path, dsn = settings.vault, settings.keys.vault_key_file, found.dsn
-            rotated = rotate_vault(dsn, instance.vault, path, now(), rows_at_once=limits.vault_rows_at_once)
+            rotated = rotate_vault(dsn, instance.vault, path, now(), rows_at_once=limits.vault_rotation_rows_max)
             began = "sealed anew" if rotated.is_new else "sealed anew, in a rotation that had been interrupted,"
             click.echo(f"{rotated.rewrapped} persons {began} under key {rotated.kek_id}")
             if rotated.unreadable:

@@ -301,7 +301,7 @@ def test_rows_from_before_there_were_rotations_are_found_anew_at_the_first_start
 def test_killed_in_the_middle_nobody_is_lost_and_the_command_finishes_it(office, persons, tmp_path):
     command = [
         *("env", f"MAWID_DATABASE_URL={office.instance.dsn}", f"MAWID_DATA_DIR={tmp_path}"),
-        *("MAWID_VAULT_ROWS_AT_ONCE=1", str(MAWID), "keys", "rotate", "vault"),
+        *("MAWID_VAULT_ROTATION_ROWS_MAX=1", str(MAWID), "keys", "rotate", "vault"),
     ]
     with psycopg.connect(office.instance.dsn) as blocking:
         blocking.execute("SELECT FROM vault.person WHERE person = %s FOR UPDATE", (max(persons.values()),))
