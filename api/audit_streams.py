@@ -17,6 +17,7 @@ from api.problems import invalid, not_found
 from api.routes import GuardedRoute, TheServices, TheTime, at_least
 from domain.calendar import hijri, local_date
 from domain.identifiers import InvalidSlotId, parse_slot_id
+from domain.ports import PublishedCheckpoint
 from projections import feed, streams
 from projections.history import Told
 from projections.projection import AsOf, snapshot
@@ -56,6 +57,7 @@ class StreamState(BaseModel):
     facts: list[StreamFact]
     next: int | None
     as_of: answers.AsOf
+    checkpoint: str | None
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -96,6 +98,7 @@ class StreamState(BaseModel):
                     ],
                     "next": None,
                     "as_of": {"position": 4711, "at": "2011-02-01T10:00:00+03:00"},
+                    "checkpoint": answers.NOTE,
                 }
             ]
         }
@@ -108,7 +111,8 @@ class StreamState(BaseModel):
     description="The facts in the order of the log: at most 1,000, 100 unless told otherwise; ask again with `after` = "
     "`next` until it is null. `state` is what all `events` facts up to the place make, whichever page is asked for. A "
     "booking and a person are told by all facts that carry their id, in whatever stream they lie. A slash of the name "
-    "stands as it is or as %2F. Without a time it is told as of the last fact of the log." + as_of.DESCRIBED,
+    "stands as it is or as %2F. Without a time it is told as of the last fact of the log. `checkpoint` is the note of "
+    "the log that it was read from, the last one signed: /v1/audit/inclusion proves each fact to it." + as_of.DESCRIBED,
     response_model=StreamState,
     response_model_exclude_none=False,
     responses=problem_responses("not-found"),
@@ -128,8 +132,8 @@ def audit_stream(
     with services.pool.connection() as connection, snapshot(connection):
         of = feed.end(connection) if past is None else past.place
         found = read(connection, stream, of, after=after, limit=limit, folded_max=limits.stream_folded_events_max)
-    told = shown(stream, found, of, now if past is None else past.now)
-    return JSONResponse(told)
+        read_under = services.checkpoints.latest(connection)
+    return JSONResponse(shown(stream, found, of, now if past is None else past.now, read_under))
 
 
 # -- for the terminal too ---------------------------------------------------------------------------------------------
@@ -149,7 +153,9 @@ def read(connection: Connection[Any], stream: str, of: AsOf, *, after: int, limi
     return found
 
 
-def shown(stream: str, found: StreamThen, of: AsOf, now: datetime) -> dict[str, Any]:
+def shown(
+    stream: str, found: StreamThen, of: AsOf, now: datetime, read_under: PublishedCheckpoint | None
+) -> dict[str, Any]:
     return {
         "stream": stream,
         "state": stream_states.shown(found.state, now),
@@ -157,6 +163,7 @@ def shown(stream: str, found: StreamThen, of: AsOf, now: datetime) -> dict[str, 
         "facts": [_fact(told) for told in found.facts],
         "next": found.next,
         "as_of": views.shown(of),
+        "checkpoint": read_under.note if read_under is not None else None,
     }
 
 

@@ -12,6 +12,7 @@ from api.problems import Problem
 from api.web.language import ARABIC, ENGLISH
 from domain import wire
 from domain.calendar import local_date
+from infra.published_checkpoints import PublishedCheckpoints
 from projections import feed
 from projections.projection import snapshot
 
@@ -31,6 +32,7 @@ def stream_history(
         try:
             of = as_of.asked(connection, feed.end(connection), at, at_position)
             found = audit_streams.read(connection, stream, of, after=0, limit=folded_max, folded_max=folded_max)
+            read_under = PublishedCheckpoints().latest(connection)
         except Problem as problem:
             reason = f"{stream}: the log has no such stream" if problem.type.name == "not-found" else problem.detail
             raise UnusableStream(reason) from problem
@@ -38,7 +40,7 @@ def stream_history(
             raise UnusableStream(f"{stream}: a fact of it cannot be read ({error})") from error
     if at is not None or at_position is not None:
         now = at or of.at or now
-    return audit_streams.shown(stream, found, of, now)
+    return audit_streams.shown(stream, found, of, now, read_under)
 
 
 # -- on a terminal ----------------------------------------------------------------------------------------------------
@@ -59,6 +61,8 @@ def lines(told: dict[str, Any]) -> Iterator[str]:
         for name, value in fact.items():
             if name not in _HEAD and value is not None:
                 yield f"  {name}: {_value(value)}"
+    if told["checkpoint"] is not None:
+        yield from ("", "read under the checkpoint", *told["checkpoint"].splitlines())
 
 
 def _both(instant: str) -> str:

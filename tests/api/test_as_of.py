@@ -30,7 +30,9 @@ def get(
     headers = {"Mawid-At-Least": str(api.head())} | ({"Mawid-Now": now.isoformat()} if now is not None else {})
     asked |= {"at": instant.isoformat()} if instant is not None else {}
     response = api.get(path, token or api.operator, headers=headers, params=asked)
-    return response.status_code, response.json()
+    told = response.json()
+    told.pop("checkpoint", None)  # of when it is read
+    return response.status_code, told
 
 
 def time_of(api: Api, position: int) -> datetime:

@@ -105,6 +105,15 @@ def test_the_policy_is_known_before_anything_was_adopted(api, auditor):
     assert first["state"]["versions"][0]["rules"]["horizon_days"] == 30
 
 
+def test_it_carries_the_checkpoint_that_it_was_read_under(api, auditor):
+    office = api.given_an_office()
+    api.sign()
+
+    read_under = told(api, auditor, f"office/{office}", at_position=1)["checkpoint"]
+
+    assert read_under == api.get("/v1/audit/checkpoint", auditor).text
+
+
 def test_a_long_stream_is_read_page_by_page_with_one_state(api, auditor):
     office = api.given_an_office(counters=20)
     for _ in range(6):
