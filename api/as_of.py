@@ -66,10 +66,11 @@ def then(*names: str) -> params.Depends:
     return params.Depends(moment)
 
 
-def asked(connection: Connection[Any], end: AsOf, at: datetime | None, at_position: int | None) -> AsOf:
-    """Of which place of the log the answer has to be; `end`: the last one it can be of."""
+def asked(connection: Connection[Any], *, at: datetime | None, at_position: int | None) -> AsOf:
+    """Which place of the log that is; the end of it without either. Within a snapshot."""
     if at is not None and at_position is not None:
         raise invalid("at", "stands beside `at_position`: ask for one of them")
+    end = feed.end(connection)
     if at is not None:
         return blocks.last_at(connection, at, upto=end.position)
     if at_position is None:
@@ -81,4 +82,4 @@ def asked(connection: Connection[Any], end: AsOf, at: datetime | None, at_positi
 
 def _asked(connection: Connection[Any], *, at: datetime | None, at_position: int | None) -> AsOf:
     with snapshot(connection):
-        return asked(connection, feed.end(connection), at, at_position)
+        return asked(connection, at=at, at_position=at_position)

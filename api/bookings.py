@@ -63,7 +63,8 @@ def booking(
     with services.pool.connection() as connection, snapshot(connection):
         row, of = bookings.by_id(connection, named), position_of(connection, VIEW)
         then = row if past is None else _after(history.of_booking(connection, named, upto=past.position))
-        proof = {"receipt": proofs.receipt(services, connection, named)} if receipt and row is not None else {}
+        upto = of.position if past is None else past.position
+        proof = {"receipt": proofs.receipt(services, connection, named, upto=upto)} if receipt else {}
     _readable(row, caller, services, now)
     shown = _shown(_made(then), caller, references)
     return JSONResponse(shown | {"as_of": views.shown(of if past is None else past.place)} | proof)

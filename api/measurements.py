@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path
 from starlette.responses import JSONResponse, Response
 
 from api import as_of, measurement_answers, views
-from api.as_of import At, AtPosition
+from api.as_of import Moment
 from api.measurement_answers import MeasurementsAnswer, MeasurementState
 from api.measurement_commands import VIEW
 from api.openapi import problem_responses
@@ -18,6 +18,8 @@ from projections.projection import position_of, snapshot
 
 router = APIRouter(route_class=GuardedRoute, tags=["measurements"])
 
+Past = Annotated[Moment | None, as_of.then(VIEW)]
+
 
 @router.get(
     "/v1/measurements",
@@ -27,9 +29,9 @@ router = APIRouter(route_class=GuardedRoute, tags=["measurements"])
     responses=problem_responses("view-behind"),
     dependencies=[at_least(VIEW)],
 )
-def measurements(services: TheServices, at: At = None, at_position: AtPosition = None) -> Response:
+def measurements(services: TheServices, past: Past) -> Response:
     with services.pool.connection() as connection, snapshot(connection):
-        of = as_of.asked(connection, position_of(connection, VIEW), at, at_position)
+        of = position_of(connection, VIEW) if past is None else past.place
         listed = [
             measurement_answers.read_listed(connection, each, of.position)
             for each in indicator_values.measurements(connection, of.position)
@@ -49,13 +51,12 @@ def measurement(
     *,
     measurement: Annotated[str, Path(description="The measurement's id")],
     services: TheServices,
-    at: At = None,
-    at_position: AtPosition = None,
+    past: Past,
 ) -> Response:
     if not is_measurement_id(measurement):
         raise not_found()
     with services.pool.connection() as connection, snapshot(connection):
-        of = as_of.asked(connection, feed.end(connection), at, at_position)
+        of = feed.end(connection) if past is None else past.place
         found = measurement_answers.read(connection, measurement, of.position)
     if found is None:
         raise not_found()

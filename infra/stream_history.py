@@ -13,7 +13,6 @@ from api.web.language import ARABIC, ENGLISH
 from domain import wire
 from domain.calendar import local_date
 from infra.published_checkpoints import PublishedCheckpoints
-from projections import feed
 from projections.projection import snapshot
 
 #: Members of a fact that its first two lines tell; the others follow, a line each.
@@ -30,7 +29,7 @@ def stream_history(
     """As GET /v1/audit/streams/{stream} answers, with every fact. Raises UnusableStream."""
     with psycopg.connect(dsn, autocommit=True) as connection, snapshot(connection):
         try:
-            of = as_of.asked(connection, feed.end(connection), at, at_position)
+            of = as_of.asked(connection, at=at, at_position=at_position)
             found = audit_streams.read(connection, stream, of, after=0, limit=folded_max, folded_max=folded_max)
             read_under = PublishedCheckpoints().latest(connection)
         except Problem as problem:
