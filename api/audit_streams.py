@@ -56,6 +56,7 @@ class StreamState(BaseModel):
     facts: list[StreamFact]
     next: int | None
     as_of: answers.AsOf
+    checkpoint: str | None  # the latest one signed when this was read; null: nothing is signed yet
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -96,6 +97,7 @@ class StreamState(BaseModel):
                     ],
                     "next": None,
                     "as_of": {"position": 4711, "at": "2011-02-01T10:00:00+03:00"},
+                    "checkpoint": answers.NOTE,
                 }
             ]
         }
@@ -108,7 +110,9 @@ class StreamState(BaseModel):
     description="The facts in the order of the log: at most 1,000, 100 unless told otherwise; ask again with `after` = "
     "`next` until it is null. `state` is what all `events` facts up to the place make, whichever page is asked for. A "
     "booking and a person are told by all facts that carry their id, in whatever stream they lie. A slash of the name "
-    "stands as it is or as %2F. Without a time it is told as of the last fact of the log." + as_of.DESCRIBED,
+    "stands as it is or as %2F. `checkpoint` is the signed head of the log it was read under. Without a time it is "
+    "told as of the last fact of the log."
+    + as_of.DESCRIBED,
     response_model=StreamState,
     response_model_exclude_none=False,
     responses=problem_responses("not-found"),
@@ -128,8 +132,9 @@ def audit_stream(
     with services.pool.connection() as connection, snapshot(connection):
         of = feed.end(connection) if past is None else past.place
         found = read(connection, stream, of, after=after, limit=limit, folded_max=limits.stream_folded_events_max)
+        signed = services.checkpoints.latest(connection)
     told = shown(stream, found, of, now if past is None else past.now)
-    return JSONResponse(told)
+    return JSONResponse(told | {"checkpoint": signed and signed.note})
 
 
 # -- for the terminal too ---------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from api.openapi import BOOKING_NAMED, problem_responses
 from api.policy_table import is_office_of, sees_references
 from api.problems import forbidden, not_found
 from api.references import VIEW, References
-from api.routes import GuardedRoute, TheCaller, TheReferences, TheServices, TheTime, at_least
+from api.routes import POSITION_MAX, GuardedRoute, TheCaller, TheReferences, TheServices, TheTime, at_least
 from api.services import Services
 from domain.answers import place
 from domain.commands import Caller
@@ -63,7 +63,8 @@ def booking(
     with services.pool.connection() as connection, snapshot(connection):
         row, of = bookings.by_id(connection, named), position_of(connection, VIEW)
         then = row if past is None else _after(history.of_booking(connection, named, upto=past.position))
-        proof = {"receipt": proofs.receipt(services, connection, named)} if receipt and row is not None else {}
+        upto = POSITION_MAX if past is None else past.position
+        proof = {"receipt": proofs.receipt(services, connection, named, upto)} if receipt and row is not None else {}
     _readable(row, caller, services, now)
     shown = _shown(_made(then), caller, references)
     return JSONResponse(shown | {"as_of": views.shown(of if past is None else past.place)} | proof)

@@ -93,12 +93,12 @@ async def consistency(
     return JSONResponse(found)
 
 
-def receipt(services: Services, connection: Connection[Any], booking: str) -> dict[str, Any] | None:
-    """Of the booking's latest fact that a checkpoint covers; None: none is covered yet."""
+def receipt(services: Services, connection: Connection[Any], booking: str, upto: int) -> dict[str, Any] | None:
+    """Of the booking's latest fact, up to a position, that a checkpoint covers; None: none is covered yet."""
     latest = services.checkpoints.latest(connection)
     if latest is None:
         return None
-    position = history.last_position_of_booking(connection, booking, upto=latest.size)
+    position = history.last_position_of_booking(connection, booking, upto=min(latest.size, upto))
     if position is None:
         return None
     return _receipt(services.checkpoints.inclusion(connection, position, latest.size), latest)
