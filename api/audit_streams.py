@@ -111,8 +111,7 @@ class StreamState(BaseModel):
     "`next` until it is null. `state` is what all `events` facts up to the place make, whichever page is asked for. A "
     "booking and a person are told by all facts that carry their id, in whatever stream they lie. A slash of the name "
     "stands as it is or as %2F. `checkpoint` is the signed head of the log it was read under. Without a time it is "
-    "told as of the last fact of the log."
-    + as_of.DESCRIBED,
+    "told as of the last fact of the log." + as_of.DESCRIBED,
     response_model=StreamState,
     response_model_exclude_none=False,
     responses=problem_responses("not-found"),

@@ -288,6 +288,28 @@ def test_a_kept_file_that_cannot_be_used_is_refused_and_not_replaced(log, conten
     assert list(log.notes()) == [5]
 
 
+def test_a_kept_checkpoint_with_another_trees_edge_is_refused(log):
+    log.grow(5)
+    note = log.sign().note
+    log.files.keep(note, Frontier(5, [bytes(32), bytes(32)]))
+
+    with pytest.raises(SigningFileError):
+        log.sign()
+
+
+def test_a_cut_is_found_by_the_databases_newest_checkpoint_where_the_file_is_lost(log):
+    log.grow(10)
+    log.sign()
+    log.files.checkpoint.unlink()
+    log.superuser("DELETE FROM log WHERE position > 7")
+    log.superuser_hashes_again()
+
+    with pytest.raises(InconsistentLog) as refused:
+        log.sign()
+
+    assert refused.value.position == 8
+
+
 def test_one_signs_at_a_time(log):
     log.grow(5)
 
