@@ -51,7 +51,7 @@ class Signer:
     def sign(self, connection: Connection[Any], now: datetime, *, wait_s: float = LOCK_WAIT_S) -> Signed | None:
         """The head's checkpoint; None: the log is empty. Connection in autocommit.
 
-        Raises InconsistentLog, SigningFileError, SignerBusy (after `wait_s`).
+        Raises InconsistentLog, SigningFileError, FileLocked (after `wait_s`).
         """
         with self.files.locked(wait_s):
             origin = origin_of(connection)

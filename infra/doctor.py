@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 
@@ -90,7 +91,7 @@ def _storage(settings: Settings) -> Iterator[Finding]:
         yield Finding("database", str(error), is_wrong=True)
 
 
-def _log(connection: psycopg.Connection[tuple[int, ...]]) -> Iterator[Finding]:
+def _log(connection: psycopg.Connection[Any]) -> Iterator[Finding]:
     for setting in ("fsync", "synchronous_commit", "full_page_writes"):
         [value] = connection.execute(f"SHOW {setting}").fetchone() or ["?"]
         if value == "off":
@@ -100,6 +101,17 @@ def _log(connection: psycopg.Connection[tuple[int, ...]]) -> Iterator[Finding]:
         yield Finding("log", f"{head} events, positions without a gap")
     else:
         yield Finding("log", f"the head is at {head} and {rows} events are there: restore from a backup", is_wrong=True)
+    yield from _checkpoints(connection, head)
     for name, position in connection.execute("SELECT name, position FROM view_position ORDER BY name"):
         behind = head - position
         yield Finding(f"view {name}", f"{behind} events behind", is_warning=behind > LAG_EVENTS_MAX)
+
+
+def _checkpoints(connection: psycopg.Connection[Any], head: int) -> Iterator[Finding]:
+    if (refused := connection.execute("SELECT said FROM checkpoint_refusal").fetchone()) is not None:
+        said = f"nothing is signed any more: {refused[0]}; see docs/checkpoints.md before anything else is done"
+        yield Finding("checkpoints", said, is_wrong=True)
+        return
+    [size] = connection.execute("SELECT coalesce(max(size), 0) FROM checkpoint").fetchone() or [0]
+    behind = head - size
+    yield Finding("checkpoints", f"{behind} events are not covered yet", is_warning=behind > LAG_EVENTS_MAX)

@@ -10,9 +10,10 @@ import structlog
 from psycopg import Connection
 
 from infra.checkpoints import InconsistentLog, Signer, record_refusal
+from infra.kept_file import FileLocked
 from infra.keys import KeyFileError
 from infra.settings import Settings
-from infra.signing_files import SignerBusy, SigningFileError, SigningFiles
+from infra.signing_files import SigningFileError, SigningFiles
 
 _LOOK_S: Final = 0.1
 _RECONNECT_S: Final = 2
@@ -58,7 +59,7 @@ class Signing:
             return
         try:
             self._sign(connection)
-        except SignerBusy:
+        except FileLocked:
             return
         except InconsistentLog as refused:
             record_refusal(connection, refused, datetime.now(UTC))

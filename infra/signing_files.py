@@ -4,35 +4,26 @@ Beside the signing key unless told otherwise. Who can write both the database an
 by the signer, though never by an auditor or a witness who keeps a checkpoint of their own.
 """
 
-import fcntl
-import os
-import secrets
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Any
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from infra.kept_file import locked, write_whole
 from infra.keys import read_key
 from infra.merkle import Frontier, FrontierError
 from infra.signed_note import Checkpoint, Note, NoteError, VerifierKey, verifier_key
 
-_LOOK_S = 0.02
 _FILE_BYTES_MAX = 256 * 1024
 
 
 class SigningFileError(Exception):
     """A file of the signer cannot be used; one sentence with the path and the way out."""
-
-
-class SignerBusy(Exception):
-    def __init__(self) -> None:
-        super().__init__("another process is signing the log's checkpoints: try again in a moment")
 
 
 @dataclass(frozen=True)
@@ -66,18 +57,11 @@ class SigningFiles:
 
     @contextmanager
     def locked(self, wait_s: float) -> Iterator[None]:
-        """One signer at a time on these files; a killed one's lock ends with it. Raises SignerBusy."""
+        """One signer at a time on these files. Raises FileLocked."""
         path = self._beside(".lock")
-        with _failing(path), path.open("a") as file:
-            until = monotonic() + wait_s
-            while True:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if monotonic() > until:
-                        raise SignerBusy from None
-                    sleep(_LOOK_S)
+        with ExitStack() as held:
+            with _failing(path):
+                held.enter_context(locked(path, wait_s))
             yield
 
     def kept(self) -> Kept | None:
@@ -104,7 +88,13 @@ class SigningFiles:
     def keep(self, note: Note, frontier: Frontier) -> None:
         """Durable before anybody sees the checkpoint."""
         stored = {"note": str(note), "frontier": b64encode(frontier.to_bytes()).decode()}
-        _write(self.checkpoint, msgspec.json.encode(stored) + b"\n")
+        with _failing(self.checkpoint):
+            write_whole(self.checkpoint, msgspec.json.encode(stored) + b"\n")
+
+    def origin(self) -> str | None:
+        """The name of the log that was signed; None: none was yet."""
+        listed = self._listed()
+        return listed[0].name if listed else None
 
     def known(self, origin: str) -> list[VerifierKey]:
         """Every key that has signed this log, the newest first: the present ones, then those of the file."""
@@ -115,7 +105,8 @@ class SigningFiles:
         """So that what a key has signed can be checked after the key is gone."""
         known = self.known(origin)
         if known != self._listed():
-            _write(self.verifiers, "".join(f"{key}\n" for key in known).encode())
+            with _failing(self.verifiers):
+                write_whole(self.verifiers, "".join(f"{key}\n" for key in known).encode())
 
     def _listed(self) -> list[VerifierKey]:
         path = self.verifiers
@@ -148,24 +139,3 @@ def _failing(path: Path) -> Iterator[None]:
         ) from error
     except UnicodeError as error:
         raise SigningFileError(f"{path} is no text: put it back from a backup.") from error
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Whole and durable, or not at all."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    with _failing(path):
-        try:
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(descriptor)
-            draft.replace(path)
-        finally:
-            with suppress(FileNotFoundError):
-                draft.unlink()
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)

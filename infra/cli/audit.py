@@ -1,18 +1,19 @@
-"""audit check, erasures, export, history, verify."""
+"""audit check, checkpoint, erasures, export, history, key, verify, witness."""
 
 from pathlib import Path
 
 import click
 
+from infra.cli.checkpoints import checkpoint, key, witness
 from infra.cli.erasures import erasures
 from infra.cli.history import history
 from infra.cli.opening import opened_database
 from infra.export import export_log, signed_now
-from infra.export.signed import signing_files
 from infra.migrate import migrate
 from infra.playing import Progress
 from infra.self_check import LOG, check_all
 from infra.settings import Settings, SettingsError
+from infra.signing import signing_files
 
 
 @click.group()
@@ -71,5 +72,5 @@ def verify(path: Path, kept: Path | None, keys: tuple[str, ...], in_json: bool) 
     raise SystemExit(verifier.run(path, trusted, kept, in_json=in_json))
 
 
-for each in (erasures, history):
+for each in (checkpoint, erasures, history, key, witness):
     audit.add_command(each)

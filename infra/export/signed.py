@@ -7,18 +7,16 @@ from typing import NamedTuple
 import psycopg
 
 from infra.checkpoints import InconsistentLog, Signer, origin_of
+from infra.kept_file import FileLocked
 from infra.settings import Settings
-from infra.signing_files import SignerBusy, SigningFileError, SigningFiles
+from infra.signing import signing_files
+from infra.signing_files import SigningFileError
 
 
 class Signed(NamedTuple):
     checkpoints: Sequence[tuple[int, str]]  # size, note; in ascending order
     keys: Sequence[str]  # verifier keys, the newest first
     warning: str | None = None  # why the newest does not vouch for the head
-
-
-def signing_files(settings: Settings) -> SigningFiles:
-    return SigningFiles(settings.keys.signing_key_file, settings.checkpoints.checkpoint_folder)
 
 
 def signed_now(settings: Settings, dsn: str) -> Signed:
@@ -32,7 +30,7 @@ def signed_now(settings: Settings, dsn: str) -> Signed:
             Signer(files).sign(connection, datetime.now(UTC))
         except InconsistentLog as refused:
             warning = f"no checkpoint is signed any more: {refused}"
-        except (SignerBusy, SigningFileError):
+        except (FileLocked, SigningFileError):
             pass  # what has been published vouches for the log up to there
         rows = connection.execute("SELECT size, note FROM checkpoint ORDER BY size").fetchall()
         origin = origin_of(connection)

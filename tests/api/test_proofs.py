@@ -188,6 +188,16 @@ def test_a_customer_keeps_a_receipt_of_the_latest_fact(api, booked, verified):
     assert after["position"] == cancelled["position"]
     assert all(is_in(each, verified) for each in (receipt, not_yet, after))
     assert "receipt" not in api.get(path, api.operator).json()
+    then = api.get(path, api.operator, params={"receipt": "true", "at_position": booking["position"]}).json()
+    assert (then["status"], then["receipt"]["position"]) == ("confirmed", booking["position"])
+
+
+def test_a_stream_is_told_with_the_checkpoint_it_was_read_under(api, auditor, booked, verified):
+    stream = f"booking/{booked[0]['booking']}"
+
+    told = api.get(f"/v1/audit/streams/{stream}", auditor).json()
+
+    assert verified(told["checkpoint"]).size >= booked[0]["position"]
 
 
 def test_a_booking_that_nothing_covers_yet_has_no_receipt(open_api):

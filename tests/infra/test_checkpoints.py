@@ -6,11 +6,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from infra import checkpoints
 from infra.checkpoints import InconsistentLog, Signer
+from infra.kept_file import FileLocked
 from infra.keys import read_or_make_key
 from infra.merkle import Frontier, root_of
 from infra.proofs import consistency_runs, continues, includes, inclusion_runs
 from infra.signed_note import verifier_key
-from infra.signing_files import SignerBusy, SigningFileError, SigningFiles
+from infra.signing_files import SigningFileError, SigningFiles
 from infra.stored_tree import ROW, MissingSubtree, StoredTree, leaf_of, store_subtrees
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -287,10 +288,32 @@ def test_a_kept_file_that_cannot_be_used_is_refused_and_not_replaced(log, conten
     assert list(log.notes()) == [5]
 
 
+def test_a_kept_checkpoint_with_another_trees_edge_is_refused(log):
+    log.grow(5)
+    note = log.sign().note
+    log.files.keep(note, Frontier(5, [bytes(32), bytes(32)]))
+
+    with pytest.raises(SigningFileError):
+        log.sign()
+
+
+def test_a_cut_is_found_by_the_databases_newest_checkpoint_where_the_file_is_lost(log):
+    log.grow(10)
+    log.sign()
+    log.files.checkpoint.unlink()
+    log.superuser("DELETE FROM log WHERE position > 7")
+    log.superuser_hashes_again()
+
+    with pytest.raises(InconsistentLog) as refused:
+        log.sign()
+
+    assert refused.value.position == 8
+
+
 def test_one_signs_at_a_time(log):
     log.grow(5)
 
-    with log.files.locked(0), pytest.raises(SignerBusy):
+    with log.files.locked(0), pytest.raises(FileLocked):
         log.sign()
 
     assert log.sign().checkpoint.size == 5
