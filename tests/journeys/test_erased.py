@@ -5,6 +5,7 @@ import json
 import shutil
 import struct
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 
 import httpx
@@ -25,6 +26,7 @@ PERSONS, GONE = range(200), range(0, 200, 4)
 STAYING = [n for n in PERSONS if n not in GONE]
 WITH_WORDS = (0, 1, 4, 5)  # cancel their last booking, and say why, with their name in it
 ALL_TRACES = traces.of_persons(PERSONS)
+IN_FILES = traces.Search(ALL_TRACES)
 
 
 class Erased:
@@ -34,6 +36,7 @@ class Erased:
         self.served, self.folder = served, folder
         self.operator = served.token("operator")
         self.staff = served.token("staff", office=OFFICE)
+        self.auditor = served.token("auditor")
         self.references: dict[str, str] = {}  # key of a booking → its reference
 
     def ask(self, method: str, path: str, body=None, *, by=None, key=None, now=NOW, head=None) -> httpx.Response:
@@ -101,15 +104,18 @@ class Erased:
         return tree.root()
 
     def connected(self) -> psycopg.Connection:
-        return psycopg.connect(self._dsn(), autocommit=True)
+        return psycopg.connect(self._dsn, autocommit=True)
 
+    @cached_property
     def _dsn(self) -> str:
         with database(Settings.load({"MAWID_DATA_DIR": str(self.folder)})) as found:  # the server's own, joined
             return found.dsn
 
-    def export(self, n: int, by: str | None = None) -> httpx.Response:
-        path = f"v1/persons/export?number={number_of(n)}"
-        return self.ask("GET", path, by=by or self.staff, head=self.head(), now=LATER)
+    def exports(self, persons) -> list[httpx.Response]:
+        head = self.head()
+        paths = [f"v1/persons/export?number={number_of(n)}" for n in persons]
+        with ThreadPoolExecutor(4) as pool:
+            return list(pool.map(lambda path: self.ask("GET", path, by=self.staff, head=head, now=LATER), paths))
 
     # -- where traces could be -----------------------------------------------------------------------------------------
 
@@ -145,14 +151,13 @@ def _without_as_of(answer):
 def _everywhere(erased: Erased) -> list:
     with erased.connected() as connection:
         connection.execute("CHECKPOINT")
-    return traces.found_in_files(erased.files(), ALL_TRACES) + list(traces.found_in(erased.dumped(), ALL_TRACES))
+    return IN_FILES.found_in(erased.files()) + list(traces.found_in(erased.dumped(), ALL_TRACES))
 
 
 def _assert_gone_and_the_others_whole(erased: Erased, kept: dict) -> None:
     assert erased.published() == kept["published"]
     assert erased.root(kept["size"]) == kept["root"]
-    with ThreadPoolExecutor(4) as pool:
-        exports = dict(zip(PERSONS, pool.map(erased.export, PERSONS), strict=True))
+    exports = dict(zip(PERSONS, erased.exports(PERSONS), strict=True))
     for n in STAYING:
         told = exports[n].json()
         assert (told["number"], told["name"], told["mobile"]) == (number_of(n), name_of(n), mobile_of(n))
@@ -164,13 +169,13 @@ def _assert_gone_and_the_others_whole(erased: Erased, kept: dict) -> None:
         reference = erased.references[f"{n}/0"]
         answers += [
             erased.ask("GET", f"v1/bookings/{reference}", by=erased.staff, now=LATER),
-            erased.ask("GET", f"v1/bookings/{reference}/history", now=LATER, by=erased.served.token("auditor")),
+            erased.ask("GET", f"v1/bookings/{reference}/history", now=LATER, by=erased.auditor),
             erased.ask("GET", f"v1/bookings/{reference}/calendar.ics", by=erased.staff, now=LATER),
             erased.ask("GET", f"v1/bookings?number={number_of(n)}", by=erased.staff, now=LATER),
         ]
         assert [answer.status_code for answer in answers[-4:]] == [200] * 4
         assert answers[-1].json()["bookings"] == []
-    answers.append(erased.ask("GET", "v1/audit/events?limit=1000", now=LATER, by=erased.served.token("auditor")))
+    answers.append(erased.ask("GET", "v1/audit/events?limit=1000", now=LATER, by=erased.auditor))
     answers.append(erased.ask("GET", f"v1/offices/{OFFICE}/queue?date={DAYS[0]}", by=erased.staff, now=LATER))
     said = b"\n".join(answer.content for answer in answers)
     assert list(traces.found_in(said, ALL_TRACES)) == []
@@ -179,9 +184,9 @@ def _assert_gone_and_the_others_whole(erased: Erased, kept: dict) -> None:
 def test_who_is_erased_is_nowhere_and_the_rest_is_as_before_live_and_after_a_restore(serve, tmp_path):
     erased = Erased(serve("live"), tmp_path / "live")
     erased.book_all()
-    kept = {"published": erased.published(), "size": erased.head()}
-    kept["root"] = erased.root(kept["size"])
-    assert all(erased.export(n).status_code == 200 for n in GONE)
+    size = erased.head()
+    kept = {"published": erased.published(), "size": size, "root": erased.root(size)}
+    assert {answer.status_code for answer in erased.exports(GONE)} == {200}
     erased.served.stop()
     shutil.copytree(tmp_path / "live", tmp_path / "backup", symlinks=True)
     erased.served.start()
@@ -237,7 +242,7 @@ def test_the_search_finds_what_is_planted_in_each_form_and_place(serve, tmp_path
     with (tmp_path / f"serve-{planted.served.port}.txt").open("ab") as output:
         output.write(b"<" + b"><".join(bodies) + b">")
 
-    found = traces.found_in_files(planted.files(), ALL_TRACES)
+    found = IN_FILES.found_in(planted.files())
 
     everything = {needle.name for needle in ALL_TRACES}
     for place in (heap, index, "pg_wal", "log.planted", "serve-"):

@@ -6,8 +6,8 @@ closer.
 
 import base64
 import json
-import mmap
 from collections.abc import Iterable, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from domain.identifiers import make_number
 
 SEED = 47_110_000
 NAME = "نورة المفقودة"
+_EMPTY_PAGE = bytes(8192)
 _ARABIC_DIGITS = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
 _PERSIAN_DIGITS = str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹")
 
@@ -55,7 +56,7 @@ class Needle(NamedTuple):
     beginning: bytes
     whole: tuple[bytes, ...]
 
-    def is_in(self, haystack: bytes | mmap.mmap) -> bool:
+    def is_in(self, haystack: bytes) -> bool:
         at = haystack.find(self.beginning)
         while at >= 0:
             if any(haystack[at : at + len(raw)] == raw for raw in self.whole):
@@ -84,19 +85,32 @@ def of_persons(persons: Iterable[int]) -> list[Needle]:
     )
 
 
-def found_in(haystack: bytes | mmap.mmap, wanted: Iterable[Needle]) -> list[str]:
+def found_in(haystack: bytes, wanted: Iterable[Needle]) -> list[str]:
     return [needle.name for needle in wanted if needle.is_in(haystack)]
 
 
-def found_in_files(paths: Iterable[Path], wanted: Sequence[Needle]) -> list[tuple[str, str]]:
-    """File and form. Files may come and go meanwhile."""
-    found = []
-    for path in paths:
-        if not path.is_file() or path.stat().st_size == 0:
-            continue
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            found += [(str(path), name) for name in found_in(content, wanted)]
-    return found
+class Search:
+    """Through files, of which most are the same as others, or as the last time, or have nothing in them yet."""
+
+    def __init__(self, wanted: Sequence[Needle]) -> None:
+        self._wanted = wanted
+        self._clean: set[bytes] = set()
+
+    def found_in(self, paths: Iterable[Path]) -> list[tuple[str, str]]:
+        """File and form. Files may come and go meanwhile."""
+        found = []
+        for path in paths:
+            if not path.is_file():
+                continue
+            content = path.read_bytes().replace(_EMPTY_PAGE, b"\0")
+            digest = sha256(content).digest()
+            if digest in self._clean:
+                continue
+            names = found_in(content, self._wanted)
+            found += [(str(path), name) for name in names]
+            if not names:
+                self._clean.add(digest)
+        return found
 
 
 def _common(whole: Sequence[bytes]) -> bytes:
