@@ -15,7 +15,7 @@ from api.openapi import BOOKING_NAMED, problem_responses
 from api.policy_table import is_office_of, sees_references
 from api.problems import forbidden, not_found
 from api.references import VIEW, References
-from api.routes import POSITION_MAX, GuardedRoute, TheCaller, TheReferences, TheServices, TheTime, at_least
+from api.routes import GuardedRoute, TheCaller, TheReferences, TheServices, TheTime, at_least
 from api.services import Services
 from domain.answers import place
 from domain.commands import Caller

@@ -137,7 +137,7 @@ def test_the_head_is_signed_by_command_where_nothing_serves(serve, database_url)
     note = Note.parse(run.stdout)
     assert note.signed_by(key) == [key]
     with psycopg.connect(database_url) as connection:
-        [head] = connection.execute("SELECT position FROM log_head").fetchone()
+        [(head,)] = connection.execute("SELECT position FROM log_head").fetchall()
         connection.execute("UPDATE log_head SET position = position - 1")
     assert Checkpoint.of(note).size == head
     refused = served.run("audit", "checkpoint")
