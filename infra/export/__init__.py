@@ -7,8 +7,8 @@ often it was interrupted. It is a faithful copy: of a log that has been tampered
 
 import time
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -70,8 +70,9 @@ def _export_log(dsn: str, path: Path, signed: Signed, *, as_folder: bool, on_pro
         if not _continues(connection, draft, upto):
             draft.restart()
         exported.resumed_at = draft.position
-        for page in _pages(_copied(connection, draft.position, upto), draft, exported, upto, on_progress):
-            draft.add(page)
+        with closing(_copied(connection, draft.position, upto)) as rows:  # whatever ends it, the COPY ends first
+            for page in _pages(rows, draft, exported, upto, on_progress):
+                draft.add(page)
         exported.events, exported.root = draft.frontier.size, b64encode(draft.frontier.root()).decode()
         _compare_with_head(connection, draft.frontier, upto, exported)
         manifest = {
@@ -126,7 +127,7 @@ def _continues(connection: psycopg.Connection[Any], draft: Draft, upto: int) -> 
     return draft.position <= upto and row is not None and bytes(row[0]).hex() == draft.mark.leaf
 
 
-def _copied(connection: psycopg.Connection[Any], after: int | None, upto: int) -> Iterator[bytes]:
+def _copied(connection: psycopg.Connection[Any], after: int | None, upto: int) -> Generator[bytes]:
     query = sql.SQL(
         f"COPY (SELECT {COLUMNS} FROM log WHERE position <= {{}} {{}} ORDER BY position, stream_version)"
         " TO STDOUT (FORMAT binary)"
