@@ -52,6 +52,9 @@ class Fault:
     first: int | None = None
     last: int | None = None
 
+    def covers(self, position: int) -> bool:
+        return self.first is not None and self.first <= position <= (self.last or self.first)
+
 
 @dataclass(slots=True)
 class Verdict:
@@ -249,9 +252,9 @@ class Export:
             begin,
             end,
             manifest,
-            [Key.parse(key) for key in keys],
+            [Key.parse(key) for key in keys or ()],
             Checkpoint.parse(newest, "the export's checkpoint"),
-            [Checkpoint.parse(note, "an earlier checkpoint of the export") for note in earlier],
+            [Checkpoint.parse(note, "an earlier checkpoint of the export") for note in earlier or ()],
         )
 
     def chunks(self) -> Iterator[bytes]:

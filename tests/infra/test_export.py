@@ -183,7 +183,7 @@ def test_a_log_that_is_signed_no_more_is_exported_under_the_last_checkpoint_sign
     assert signed.warning is not None
     assert [size for size, _ in signed.checkpoints] == [place]
     assert exported.events == place
-    assert verify(tmp_path / "file").fault.last == place
+    assert verify(tmp_path / "file").fault.first == place
 
 
 def test_without_a_checkpoint_nothing_can_be_verified(story_url, tmp_path):

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 from random import Random
 
@@ -106,8 +107,8 @@ def test_two_processes_come_to_the_same(bundle, exam_log, monkeypatch):
     tampered = verify(bundle, keys=KEYS)
 
     assert whole.is_whole
-    assert tampered.fault.first in range(3_001, 3_212)
-    assert (tampered.fault.last or tampered.fault.first) == 3_211
+    assert tampered.fault.covers(3_211)
+    assert not tampered.fault.covers(3_000)
 
 
 def test_progress_is_told_to_the_end(bundle):
@@ -127,7 +128,7 @@ def test_its_roots_are_those_of_an_independent_implementation():
         entries = [chance.randbytes(chance.randrange(40)) for _ in range(chance.randint(1, 64))]
         own, other = Tree(), InmemoryTree(algorithm="sha256")
         for entry in entries:
-            own.append(verifier.sha256(b"\x00" + entry).digest())
+            own.append(sha256(b"\x00" + entry).digest())
             other.append_entry(entry)
 
         assert own.root() == other.get_root()
@@ -255,9 +256,7 @@ def test_junk_between_the_events_is_found(junk, bundle, exam_log):
     line = exam_log.lines[1999].text
     bundle.write_bytes(bundle.read_bytes().replace(line, line + b"\n" + junk))
 
-    fault = verify(bundle, keys=KEYS).fault
-
-    assert fault.first <= 2_001 <= (fault.last or fault.first)
+    assert verify(bundle, keys=KEYS).fault.covers(2_001)
 
 
 @pytest.mark.parametrize(
@@ -346,6 +345,4 @@ def test_a_full_slot_that_is_booked_is_found_though_it_is_signed(bundle, exam_lo
     state = json.loads(exam_log.lines[opened - 1].parts[10]) | {"capacity": 0}
     bundle.write_bytes(signed_anew(exam_log, opened, state=json.dumps(state).encode()))
 
-    fault = verify(bundle, keys=KEYS).fault
-
-    assert opened < fault.first <= booked
+    assert verify(bundle, keys=KEYS).fault.first in range(opened + 1, booked + 1)
