@@ -588,8 +588,8 @@ TOLD_ELSEWHERE: Final = frozenset(
         "RegionRegistered", "ServiceRegistered", "OfficeRegistered", "LiveDateAnnounced", "CountersAssigned",
         "DayPublished", "OfficePaused", "OfficeResumed", "ClosureAnnounced", "OpeningAnnounced", "DailyPauseAssigned",
         "FairReleaseAssigned", "WaitingListJoined", "PlaceOffered", "WaitingListLeft", "PersonCorrected",
-        "GuardianAppointed", "PolicyAdopted", "HourOperated", "MeasurementMade", "MeasurementCorrected", "ErasureRequested",
-        "PersonErased",
+        "GuardianAppointed", "PolicyAdopted", "HourOperated", "MeasurementMade", "MeasurementCorrected",
+        "ErasureRequested", "PersonErased",
     )
 )  # fmt: skip
 

@@ -57,6 +57,9 @@ class Row(NamedTuple):
     state: bytes
 
 
+_row = tuple.__new__  # of a named tuple, without the call of a function for each
+
+
 def row_of(data: bytes) -> Row:
     try:
         return _row_of(data)
@@ -99,7 +102,7 @@ def _row_of(data: bytes) -> Row:
         stored.hex().encode(),
         _state(state),
     )
-    return Row(position, line, leaf, leaf == stored, topic, booking, at, state)
+    return _row(Row, (position, line, leaf, leaf == stored, topic, booking, at, state))
 
 
 def _quoted(text: bytes | None) -> bytes:

@@ -26,7 +26,7 @@ class Interrupted(Exception):
 def saved_often(monkeypatch):
     """A draft is marked each 1,000 events, so that a story of some thousand is interrupted in the middle."""
     monkeypatch.setattr(infra.export, "SAVE_EVERY_EVENTS", 1_000)
-    monkeypatch.setattr(infra.export, "PAGE_EVENTS", 500)
+    monkeypatch.setattr(infra.export.stretches, "STRETCH_EVENTS", 500)
 
 
 def interrupt_after(events):
@@ -74,6 +74,17 @@ def test_an_interrupted_folder_goes_on_and_ends_the_same(story_url, tmp_path, sa
 
     assert exported.resumed_at is not None
     assert files_in(path) == files_in(whole)
+
+
+def test_by_processes_of_their_own_it_is_the_same(story_url, tmp_path, monkeypatch):
+    alone, apart = tmp_path / "alone", tmp_path / "apart"
+    export_log(story_url, alone, UNSIGNED)
+
+    monkeypatch.setattr(infra.export, "ALONE_EVENTS_MAX", 0)
+    exported = export_log(story_url, apart, UNSIGNED)
+
+    assert exported.warnings == []
+    assert apart.read_bytes() == alone.read_bytes()
 
 
 def test_a_draft_of_another_log_is_not_gone_on_with(story_url, office, tmp_path, saved_often):
