@@ -52,6 +52,9 @@ class Fault:
     first: int | None = None
     last: int | None = None
 
+    def covers(self, position: int) -> bool:
+        return self.first is not None and self.first <= position <= (self.last or self.first)
+
 
 @dataclass(slots=True)
 class Verdict:
@@ -232,11 +235,11 @@ class Export:
 
     @classmethod
     def _of(cls, events: Path, begin: int, end: int, told: dict[str, Any], is_odd: bool) -> "Export":
-        manifest, keys, newest, earlier = told["manifest"], told["keys"], told["checkpoint"], told["checkpoints"]
+        manifest, keys, newest, earlier = map(told.get, ("manifest", "keys", "checkpoint", "checkpoints"))
         if (
             is_odd
             or not isinstance(manifest, dict)
-            or not isinstance(manifest.get("events"), int)
+            or type(manifest.get("events")) is not int
             or manifest.get("format") != FORMAT
             or not _are_texts(keys)
             or not _are_texts(earlier)
@@ -249,9 +252,9 @@ class Export:
             begin,
             end,
             manifest,
-            [Key.parse(key) for key in keys],
+            [Key.parse(key) for key in keys or ()],
             Checkpoint.parse(newest, "the export's checkpoint"),
-            [Checkpoint.parse(note, "an earlier checkpoint of the export") for note in earlier],
+            [Checkpoint.parse(note, "an earlier checkpoint of the export") for note in earlier or ()],
         )
 
     def chunks(self) -> Iterator[bytes]:
@@ -586,6 +589,7 @@ TOLD_ELSEWHERE: Final = frozenset(
         "DayPublished", "OfficePaused", "OfficeResumed", "ClosureAnnounced", "OpeningAnnounced", "DailyPauseAssigned",
         "FairReleaseAssigned", "WaitingListJoined", "PlaceOffered", "WaitingListLeft", "PersonCorrected",
         "GuardianAppointed", "PolicyAdopted", "HourOperated", "MeasurementMade", "MeasurementCorrected",
+        "ErasureRequested", "PersonErased",
     )
 )  # fmt: skip
 
@@ -1089,12 +1093,11 @@ def verify(
     size = export.manifest["events"]
     shown = (lambda position: on_position(position, size)) if on_position is not None else (lambda _: None)
     hashed, replayed = _both_passes(export, HashPass(export, vouchers), shown)
-    fault = _first([fault, hashed.fault, replayed.fault])
-    if fault is None:
-        fault = _beyond(export, hashed) or _against_manifest(export, hashed, replayed)
+    fault = _first([fault, hashed.fault, replayed.fault]) or _beyond(export, hashed)
     if fault is None and replayed.unknown:
         unknown = ", ".join(replayed.unknown)
         raise UnusableError(f"the log holds facts that this verifier does not know ({unknown}): take a newer one")
+    fault = fault or _against_manifest(export, hashed, replayed)
     if kept is not None:
         notes.append(f"The kept checkpoint of {kept.size} events was compared with.")
     return Verdict(hashed.events, b64encode(hashed.root).decode(), fault, notes, time.monotonic() - started)

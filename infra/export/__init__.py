@@ -7,19 +7,20 @@ often it was interrupted. It is a faithful copy: of a log that has been tampered
 
 import time
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 import psycopg
-from psycopg import sql
 
 from infra.export.draft import Draft, ExportFailed
-from infra.export.lines import COLUMNS, END, HEADER_BYTES, Row, RowError, row_of
+from infra.export.lines import RowError
 from infra.export.signed import Signed, signed_now
+from infra.export.stretches import ALONE_EVENTS_MAX, Stretch, stretches_apart, stretches_here
 from infra.merkle import Frontier
 from infra.playing import OnProgress, Standing
 
@@ -27,7 +28,6 @@ __all__ = ["ExportFailed", "Exported", "Signed", "export_log", "signed_now"]
 
 FORMAT: Final = 1
 HEADER: Final = b'{"mawid_export":%d}\n' % FORMAT
-PAGE_EVENTS: Final = 2_000
 SAVE_EVERY_EVENTS: Final = 200_000
 #: Of the earlier checkpoints about one per so many events goes along: each narrows down where a rewrite begins.
 CHECKPOINT_EVERY_EVENTS: Final = 10_000  # as the signer thins them out: so an export stays the same
@@ -70,8 +70,8 @@ def _export_log(dsn: str, path: Path, signed: Signed, *, as_folder: bool, on_pro
         if not _continues(connection, draft, upto):
             draft.restart()
         exported.resumed_at = draft.position
-        for page in _pages(_copied(connection, draft.position, upto), draft, exported, upto, on_progress):
-            draft.add(page)
+        with closing(_stretches(connection, dsn, draft.position, upto)) as stretches:
+            _write_events(stretches, draft, exported, upto, on_progress)
         exported.events, exported.root = draft.frontier.size, b64encode(draft.frontier.root()).decode()
         _compare_with_head(connection, draft.frontier, upto, exported)
         manifest = {
@@ -126,54 +126,32 @@ def _continues(connection: psycopg.Connection[Any], draft: Draft, upto: int) -> 
     return draft.position <= upto and row is not None and bytes(row[0]).hex() == draft.mark.leaf
 
 
-def _copied(connection: psycopg.Connection[Any], after: int | None, upto: int) -> Iterator[bytes]:
-    query = sql.SQL(
-        f"COPY (SELECT {COLUMNS} FROM log WHERE position <= {{}} {{}} ORDER BY position, stream_version)"
-        " TO STDOUT (FORMAT binary)"
-    ).format(
-        sql.Literal(upto), sql.SQL("AND position > {}").format(sql.Literal(after)) if after is not None else sql.SQL("")
-    )
-    with connection.cursor().copy(query) as copy:
-        is_first = True
-        for block in copy:
-            data = bytes(block)
-            if is_first:
-                data, is_first = data[HEADER_BYTES:], False
-            if data and data != END:
-                yield data
+def _stretches(connection: psycopg.Connection[Any], dsn: str, after: int | None, upto: int) -> Generator[Stretch]:
+    head, _ = _head(connection)
+    if upto > head or upto - (after or 0) < ALONE_EVENTS_MAX:  # beyond the head positions may be whatever they like
+        return stretches_here(connection, after, upto)
+    return stretches_apart(connection, dsn, after or 0, upto)
 
 
-def _pages(
-    rows: Iterable[bytes], draft: Draft, exported: Exported, upto: int, on_progress: OnProgress | None
-) -> Iterator[list[Row]]:
-    """Rows in handy portions; the draft is saved now and then, between two of them."""
-    page: list[Row] = []
-    saved, stored = draft.frontier.size, b""
-    for data in rows:
-        try:
-            row = row_of(data)
-        except RowError as error:
-            raise ExportFailed(str(error)) from error
-        if not row.is_leaf_stored and not exported.warnings:
-            exported.warnings.append(f"event {row.position} is not what its leaf was hashed over")
-        page.append(row)
-        if len(page) == PAGE_EVENTS:
-            yield page
-            stored = row.line
-            page = []
+def _write_events(
+    stretches: Iterable[Stretch], draft: Draft, exported: Exported, upto: int, on_progress: OnProgress | None
+) -> None:
+    """The draft is saved now and then, between two stretches."""
+    saved = draft.frontier.size
+    try:
+        for stretch in stretches:
+            draft.add(stretch)
+            if stretch.first_unfit is not None and not exported.warnings:
+                exported.warnings.append(f"event {stretch.first_unfit} is not what its leaf was hashed over")
             if on_progress is not None:
                 on_progress(Standing("events", draft.frontier.size, upto))
             if draft.frontier.size - saved >= SAVE_EVERY_EVENTS:
-                draft.save(_stored_leaf(stored))
+                draft.save()
                 saved = draft.frontier.size
-    if page:
-        yield page
-    if on_progress is not None:
-        on_progress(Standing("events", draft.frontier.size, upto))
-
-
-def _stored_leaf(line: bytes) -> bytes:
-    return bytes.fromhex(line.partition(b'"leaf":"')[2].partition(b'"')[0].decode())
+    except RowError as error:
+        raise ExportFailed(str(error)) from error
+    except BrokenProcessPool as error:
+        raise ExportFailed("a process that reads the log has ended: run the same again, and it goes on") from error
 
 
 def _compare_with_head(connection: psycopg.Connection[Any], own: Frontier, upto: int, exported: Exported) -> None:

@@ -16,9 +16,9 @@ from typing import Final, Self
 import msgspec
 
 from infra.export.figures import Figures
-from infra.export.lines import Row
+from infra.export.stretches import Stretch
 from infra.export.tiles import Tiles
-from infra.merkle import Frontier
+from infra.merkle import HASH_BYTES, Frontier
 
 _READ_BYTES: Final = 1 << 20
 
@@ -95,23 +95,21 @@ class Draft:
     def sha256(self) -> str:
         return self._digest.hexdigest()
 
-    def add(self, rows: list[Row]) -> None:
-        lines = b"".join([row.line for row in rows])
-        leaves = [row.leaf for row in rows]
-        self._file.write(lines)
-        self._digest.update(lines)
-        self.frontier.extend(leaves)
+    def add(self, stretch: Stretch) -> None:
+        self._file.write(stretch.lines)
+        self._digest.update(stretch.lines)
+        leaves = stretch.leaves
+        self.frontier.extend([leaves[at : at + HASH_BYTES] for at in range(0, len(leaves), HASH_BYTES)])
         if self._tiles_in is not None:
-            self._tiles.extend(b"".join(leaves))
-        for row in rows:
-            self.figures.add(row)
-        self.mark.position = rows[-1].position
+            self._tiles.extend(leaves)
+        self.figures.take(stretch.tally)
+        self.mark.position, self.mark.leaf = stretch.position, stretch.stored_leaf
 
-    def save(self, stored_leaf: bytes) -> None:
+    def save(self) -> None:
         """Durable up to here: the lines first, then the mark that counts them."""
         self._flush()
         mark = self.mark
-        mark.bytes, mark.leaf = self._file.tell(), stored_leaf.hex()
+        mark.bytes = self._file.tell()
         mark.frontier, mark.figures = b64encode(self.frontier.to_bytes()).decode(), self.figures
         if self._tiles_in is not None:
             mark.edges = [b64encode(edge).decode() for edge in self._tiles.edges]

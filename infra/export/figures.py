@@ -32,20 +32,11 @@ class _Told(msgspec.Struct):
 _told = msgspec.json.Decoder(_Told).decode
 
 
-class Crossed(msgspec.Struct):
-    threshold: int
-    booking: str | None
-    position: int
-    at: str
+class Tally(msgspec.Struct):
+    """What some events in a row add."""
 
-
-class Figures(msgspec.Struct):
-    """Also what is saved of them half-way."""
-
-    running_count: int = 0
-    next_threshold: int = milestone_after(0)
-    milestones: list[Crossed] = []
     counts: dict[str, list[int]] = {}  # "<office> <service>" → COUNTERS
+    electronic: list[tuple[int, str | None, str]] = []  # first confirmations: position, booking, at
 
     def add(self, row: Row) -> None:
         """A fact that cannot be read counts for nothing: whoever verifies the export stops there."""
@@ -65,12 +56,34 @@ class Figures(msgspec.Struct):
         except (msgspec.MsgspecError, KeyError):
             return
         if row.type == b"SlotBooked.v1" and told.channel in ELECTRONIC_CHANNELS:
-            self.running_count += 1
-            if self.running_count == self.next_threshold:
-                booking = row.booking.decode() if row.booking is not None else None
-                at = row.at.decode().strip('"')
-                self.milestones.append(Crossed(self.running_count, booking, row.position, at))
-                self.next_threshold = milestone_after(self.running_count)
+            booking = row.booking.decode() if row.booking is not None else None
+            self.electronic.append((row.position, booking, row.at.decode()[1:-1]))
+
+
+class Crossed(msgspec.Struct):
+    threshold: int
+    booking: str | None
+    position: int
+    at: str
+
+
+class Figures(msgspec.Struct):
+    """Also what is saved of them half-way."""
+
+    running_count: int = 0
+    milestones: list[Crossed] = []
+    counts: dict[str, list[int]] = {}
+
+    def take(self, tally: Tally) -> None:
+        for key, more in tally.counts.items():
+            counts = self.counts.setdefault(key, [0] * len(COUNTERS))
+            counts[:] = [count + added for count, added in zip(counts, more, strict=True)]
+        before, self.running_count = self.running_count, self.running_count + len(tally.electronic)
+        threshold = milestone_after(before)
+        while threshold <= self.running_count:
+            position, booking, at = tally.electronic[threshold - before - 1]
+            self.milestones.append(Crossed(threshold, booking, position, at))
+            threshold = milestone_after(threshold)
 
     def as_told(self) -> dict[str, Any]:
         totals = [0] * len(COUNTERS)

@@ -34,6 +34,7 @@ _LINE: Final = (
 _COLUMNS_COUNT: Final = 11
 _TEXTS_COUNT: Final = 6  # the columns after the leaf
 _EPOCH_US: Final = 946_684_800_000_000  # PostgreSQL counts from 2000-01-01
+_INT64_MAX: Final = 2**63 - 1
 _SECOND_US: Final = 1_000_000
 _DAY_S: Final = 86_400
 _SAFE: Final = bytes(byte for byte in range(0x20, 0x100) if byte not in b'"\\')
@@ -56,6 +57,9 @@ class Row(NamedTuple):
     state: bytes
 
 
+_row = tuple.__new__  # of a named tuple, without the call of a function for each
+
+
 def row_of(data: bytes) -> Row:
     try:
         return _row_of(data)
@@ -67,7 +71,7 @@ def _row_of(data: bytes) -> Row:
     count, a, position, b, version, c, at_us, d, recorded_us, length = _FIXED.unpack_from(data)
     if count != _COLUMNS_COUNT or (a, b, c, d) != (8, 8, 8, 8) or length < 0:
         raise RowError("a row of the log lacks a column: its table has been changed")
-    at_us, recorded_us = at_us + _EPOCH_US, recorded_us + _EPOCH_US
+    at_us, recorded_us = min(at_us + _EPOCH_US, _INT64_MAX), min(recorded_us + _EPOCH_US, _INT64_MAX)  # infinity
     end = _FIXED.size + length
     stored = data[_FIXED.size : end]
     texts: list[bytes | None] = []
@@ -98,7 +102,7 @@ def _row_of(data: bytes) -> Row:
         stored.hex().encode(),
         _state(state),
     )
-    return Row(position, line, leaf, leaf == stored, topic, booking, at, state)
+    return _row(Row, (position, line, leaf, leaf == stored, topic, booking, at, state))
 
 
 def _quoted(text: bytes | None) -> bytes:

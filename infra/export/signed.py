@@ -30,6 +30,8 @@ def signed_now(settings: Settings, dsn: str) -> Signed:
             Signer(files).sign(connection, datetime.now(UTC))
         except InconsistentLog as refused:
             warning = f"no checkpoint is signed any more: {refused}"
+        except psycopg.DataError as error:  # a value that only a superuser can have put there
+            warning = f"no checkpoint is signed any more: a row cannot be read ({error})"
         except (FileLocked, SigningFileError):
             pass  # what has been published vouches for the log up to there
         rows = connection.execute("SELECT size, note FROM checkpoint ORDER BY size").fetchall()

@@ -345,7 +345,7 @@ class Marks:
             self.unplaced += 1
         elif first == last == tampered.place:
             self.exact += 1
-        elif first <= tampered.place <= last and not tampered.is_exact:
+        elif fault.covers(tampered.place) and not tampered.is_exact:
             self.within += 1
         else:
             self.wrong.append(f"{what}: {tampered.place} is the first, told was {first} to {last}: {fault.why}")
