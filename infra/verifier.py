@@ -585,7 +585,8 @@ TOLD_ELSEWHERE: Final = frozenset(
         "RegionRegistered", "ServiceRegistered", "OfficeRegistered", "LiveDateAnnounced", "CountersAssigned",
         "DayPublished", "OfficePaused", "OfficeResumed", "ClosureAnnounced", "OpeningAnnounced", "DailyPauseAssigned",
         "FairReleaseAssigned", "WaitingListJoined", "PlaceOffered", "WaitingListLeft", "PersonCorrected",
-        "GuardianAppointed", "PolicyAdopted", "HourOperated", "MeasurementMade", "MeasurementCorrected",
+        "GuardianAppointed", "ErasureRequested", "PersonErased", "PolicyAdopted", "HourOperated", "MeasurementMade",
+        "MeasurementCorrected",
     )
 )  # fmt: skip
 
