@@ -25,6 +25,7 @@ from infra.vault import Erased, SealedPerson, Vault, VaultError
 
 _COLUMNS: Final = "person, lookup, kek_id, wrapped_key, number, name, mobile, language"
 _ALONE: Final = "SELECT pg_try_advisory_lock(hashtextextended('mawid rotates the key of the vault', 0))"
+_ALONE_NO_MORE: Final = "SELECT pg_advisory_unlock(hashtextextended('mawid rotates the key of the vault', 0))"
 _OLDER: Final = f"""
     SELECT {_COLUMNS} FROM vault.person WHERE person > %s AND kek_id <> %s ORDER BY person LIMIT %s FOR UPDATE
 """
@@ -118,6 +119,7 @@ def _alone(dsn: str) -> Iterator[Connection[Any]]:
         if connection.execute(_ALONE).fetchone() != (True,):
             raise RotationError("The vault's key is being rotated by another process already: wait until it is done.")
         yield connection
+        connection.execute(_ALONE_NO_MORE)  # a session that has ended may keep it for a moment after
 
 
 def _sealing_now(connection: Connection[Any]) -> str | None:

@@ -4,6 +4,7 @@ import base64
 import json
 import shutil
 import struct
+import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
@@ -103,6 +104,25 @@ class Erased:
             tree.extend(leaf for (leaf,) in connection.execute(query, (size,)))
         return tree.root()
 
+    def checkpoint(self, size: int) -> str:
+        """One that was signed over at least so many facts, as an auditor keeps it."""
+        until = time.monotonic() + 30
+        while True:
+            signed = self.ask("GET", "v1/audit/checkpoint", by=self.auditor).text
+            if signed.count("\n") > 1 and int(signed.splitlines()[1]) >= size:
+                return signed
+            assert time.monotonic() < until, signed
+            time.sleep(0.1)
+
+    def verified(self, kept: Path) -> str:
+        """What an auditor is told of an export made now, against the checkpoint kept before."""
+        export = self.folder.parent / f"log.{self.head()}"
+        exported = self.served.run("audit", "export", str(export))
+        assert exported.returncode == 0, exported.stderr
+        verdict = self.served.run("audit", "verify", str(export), "--checkpoint", str(kept))
+        assert verdict.returncode == 0, verdict.stdout + verdict.stderr
+        return verdict.stdout
+
     def connected(self) -> psycopg.Connection:
         return psycopg.connect(self._dsn, autocommit=True)
 
@@ -186,6 +206,7 @@ def test_who_is_erased_is_nowhere_and_the_rest_is_as_before_live_and_after_a_res
     erased.book_all()
     size = erased.head()
     kept = {"published": erased.published(), "size": size, "root": erased.root(size)}
+    (tmp_path / "kept.checkpoint").write_text(erased.checkpoint(size))
     assert {answer.status_code for answer in erased.exports(GONE)} == {200}
     erased.served.stop()
     shutil.copytree(tmp_path / "live", tmp_path / "backup", symlinks=True)
@@ -194,8 +215,7 @@ def test_who_is_erased_is_nowhere_and_the_rest_is_as_before_live_and_after_a_res
     erased.erase(GONE)
 
     _assert_gone_and_the_others_whole(erased, kept)
-    exported = erased.served.run("audit", "export", str(tmp_path / "log.ndjson"))
-    assert exported.returncode == 0, exported.stderr
+    erased.verified(tmp_path / "kept.checkpoint")
     assert _everywhere(erased) == []
     assert len((tmp_path / "live/keys/erasure.ledger").read_bytes().splitlines()) == len(GONE)
     daylist = erased.served.run("daylist", OFFICE, DAYS[0])
@@ -207,6 +227,7 @@ def test_who_is_erased_is_nowhere_and_the_rest_is_as_before_live_and_after_a_res
     restored = Erased(serve("backup"), tmp_path / "backup")
     restored.references = erased.references
     _assert_gone_and_the_others_whole(restored, kept)
+    restored.verified(tmp_path / "kept.checkpoint")
     assert _everywhere(restored) == []
     restored.served.stop()
 
