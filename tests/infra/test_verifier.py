@@ -286,6 +286,17 @@ def test_events_that_no_checkpoint_vouches_for_are_found(bundle, exam_log):
     assert verify(bundle, keys=KEYS).fault.first == 4_001
 
 
+def test_a_damaged_line_is_not_called_the_first_where_a_forged_one_may_stand_before_it(bundle, exam_log):
+    forged = exam_log.lines[1_699].but(hashed=True, at=b"2010-11-27T00:00:00.000001")
+    damaged = exam_log.lines[1_749].but(hashed=False, at=b"2010-11-27T00:00:00.000001")
+    lines = [*exam_log.lines[:1_699], forged, *exam_log.lines[1_700:1_749], damaged, *exam_log.lines[1_750:]]
+    bundle.write_bytes(written(lines, exam_log, exam_log.notes))
+
+    fault = verify(bundle, keys=KEYS).fault
+
+    assert (fault.first, fault.last) == (1_501, 1_750)
+
+
 def place_of(log: Log, topic: bytes, of: int = 0) -> int:
     return [n for n, line in enumerate(log.lines, 1) if line.parts[3] == topic][of]
 
