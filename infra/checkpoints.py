@@ -6,7 +6,7 @@ reads is committed, for it reads in a session of its own. Its file is written be
 that it would not remember; what the database lacks after a kill in between, the next signing adds.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -16,24 +16,14 @@ from psycopg import Connection
 from infra.merkle import Frontier, root_of
 from infra.signed_note import Checkpoint, Note, NoteError, VerifierKey, signed, verifier_key
 from infra.signing_files import Kept, SigningFiles
-from infra.stored_tree import FAN_OUT, ROW, MissingSubtree, leaf_of, store_subtrees
+from infra.stored_tree import FAN_OUT, MissingSubtree, store_subtrees
+from infra.wholeness import InconsistentLog, leaves_anew
 
-PAGE_EVENTS: Final = 5_000
 #: Of the checkpoints in the database that are newer than the file, so many are compared on the way.
 MARKS_MAX: Final = 1_000
 #: After their time one checkpoint per so many events is kept in the database.
 THINNED_EVENTS: Final = 10_000
 LOCK_WAIT_S: Final = 30.0
-
-_ROWS = f"SELECT {ROW}, leaf FROM log WHERE position > %s AND position <= %s ORDER BY position LIMIT %s"
-
-
-class InconsistentLog(Exception):
-    """The log does not continue what was signed before: it is not signed any more. `position`: the first in doubt."""
-
-    def __init__(self, position: int, reason: str) -> None:
-        self.position = position
-        super().__init__(reason)
 
 
 @dataclass(frozen=True)
@@ -141,7 +131,7 @@ def _continued(
         raise InconsistentLog(head + 1, f"a checkpoint of {signed_size} events was signed, and the log ends at {head}")
     tree = Frontier(signed_size, list(kept.frontier.hashes)) if kept is not None else Frontier()
     for size, root in [*_marks(connection, known, signed_size, head), (head, None)]:
-        for leaves in _leaves(connection, tree.size, size):
+        for leaves in leaves_anew(connection, tree.size, size):
             tree.extend(leaves)
         if root is not None and tree.root() != root:
             raise InconsistentLog(
@@ -175,30 +165,11 @@ def _marks(
     return marks
 
 
-def _leaves(connection: Connection[Any], after: int, upto: int) -> Iterator[list[bytes]]:
-    """Of the events after one position up to another, hashed from their stored bytes."""
-    while after < upto:
-        with connection.cursor(binary=True) as cursor:
-            rows = cursor.execute(_ROWS, (after, upto, PAGE_EVENTS)).fetchall()
-        leaves = []
-        for *row, stored in rows:
-            after += 1
-            if row[0] != after:
-                raise InconsistentLog(after, f"position {after} is missing")
-            leaf = leaf_of(row)
-            if leaf != stored:
-                raise InconsistentLog(after, f"the event at position {after} is not the one that was written")
-            leaves.append(leaf)
-        if not rows:
-            raise InconsistentLog(after + 1, f"position {after + 1} is missing")
-        yield leaves
-
-
 def _difference(connection: Connection[Any], kept: Kept | None, tree: Frontier) -> InconsistentLog:
     """Where the log departs from the tree that its own events make: looked for among those that were signed."""
     again = Frontier()
     try:
-        for leaves in _leaves(connection, 0, kept.checkpoint.size if kept is not None else 0):
+        for leaves in leaves_anew(connection, 0, kept.checkpoint.size if kept is not None else 0):
             again.extend(leaves)
     except InconsistentLog as found:
         return found
@@ -210,7 +181,7 @@ def _difference(connection: Connection[Any], kept: Kept | None, tree: Frontier) 
 def _rewritten(connection: Connection[Any], size: int) -> InconsistentLog:
     for number, root in connection.execute("SELECT number, root FROM subtree WHERE level = 1 ORDER BY number"):
         first, last = number * FAN_OUT, (number + 1) * FAN_OUT
-        if last <= size and root != root_of([leaf for page in _leaves(connection, first, last) for leaf in page]):
+        if last <= size and root != root_of([leaf for page in leaves_anew(connection, first, last) for leaf in page]):
             return InconsistentLog(first + 1, f"an event between {first + 1} and {last} was rewritten with its leaf")
     first = size // FAN_OUT * FAN_OUT + 1
     return InconsistentLog(first, f"an event up to {size}, likely after {first - 1}, was rewritten with its leaf")

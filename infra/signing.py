@@ -9,11 +9,12 @@ import psycopg
 import structlog
 from psycopg import Connection
 
-from infra.checkpoints import InconsistentLog, Signer, record_refusal
+from infra.checkpoints import Signer, record_refusal
 from infra.kept_file import FileLocked
 from infra.keys import KeyFileError
 from infra.settings import Settings
 from infra.signing_files import SigningFileError, SigningFiles
+from infra.wholeness import InconsistentLog
 
 _LOOK_S: Final = 0.1
 _RECONNECT_S: Final = 2

@@ -1,29 +1,52 @@
 """Whether the log still is what was written: every leaf hashed anew from its bytes, the tree held against its head."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
 import psycopg
 from psycopg import Connection
 
-from infra.merkle import Frontier, leaf_hash
-from infra.packing import microseconds
+from infra.merkle import Frontier
+from infra.stored_tree import ROW, leaf_of
 
 PAGE_EVENTS: Final = 5_000
-_PAGE: Final = """
-    SELECT position, stream, stream_version, type, person, booking, command_id, at, recorded_at, state, leaf
-    FROM log WHERE position > %s AND position <= %s ORDER BY position LIMIT %s
-"""
+_ROWS: Final = f"SELECT {ROW}, leaf FROM log WHERE position > %s AND position <= %s ORDER BY position LIMIT %s"
 
 
-class Breach(NamedTuple):
-    position: int  # the first that is wrong, as far as the log alone can tell
-    problem: str  # a sentence without its full stop
+class InconsistentLog(Exception):
+    """The log is not what was written, or not what was signed. `position`: the first in doubt."""
+
+    def __init__(self, position: int, reason: str) -> None:
+        self.position = position
+        super().__init__(reason)
 
 
 class Wholeness(NamedTuple):
     position: int  # the head as it was at the start
-    breach: Breach | None
+    breach: InconsistentLog | None
+
+
+def leaves_anew(connection: Connection[Any], after: int, upto: int) -> Iterator[list[bytes]]:
+    """Of the events after one position up to another, hashed from their stored bytes. Raises InconsistentLog."""
+    while after < upto:
+        try:
+            with connection.cursor(binary=True) as cursor:
+                rows = cursor.execute(_ROWS, (after, upto, PAGE_EVENTS)).fetchall()
+        except psycopg.DataError as error:  # a value that only a superuser can have put there
+            last = min(upto, after + PAGE_EVENTS)
+            raise InconsistentLog(after + 1, f"a row from {after + 1} to {last} cannot be read: {error}") from error
+        leaves = []
+        for *row, stored in rows:
+            after += 1
+            if row[0] != after:
+                raise InconsistentLog(after, f"position {after} is missing")
+            leaf = leaf_of(row)
+            if leaf != stored:
+                raise InconsistentLog(after, f"the event at position {after} is not the one that was written")
+            leaves.append(leaf)
+        if not rows:
+            raise InconsistentLog(after + 1, f"position {after + 1} is missing")
+        yield leaves
 
 
 def check_log(dsn: str, told: Callable[[int], None] = lambda _events: None) -> Wholeness:
@@ -33,31 +56,17 @@ def check_log(dsn: str, told: Callable[[int], None] = lambda _events: None) -> W
     """
     with psycopg.connect(dsn) as connection:
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        row = connection.execute("SELECT position, frontier FROM log_head").fetchone()
-        assert row is not None
-        head, frontier = row
-        return Wholeness(head, _breach(connection, head, bytes(frontier), told))
-
-
-def _breach(connection: Connection[Any], head: int, frontier: bytes, told: Callable[[int], None]) -> Breach | None:
-    tree = Frontier()
-    with connection.cursor(binary=True) as cursor:
-        while rows := cursor.execute(_PAGE, (tree.size, head, PAGE_EVENTS)).fetchall():
-            for n, row in enumerate(rows, tree.size + 1):
-                if row[0] != n:
-                    return Breach(n, f"event {n} is missing")
-                if row[-1] != _leaf(row):
-                    return Breach(n, f"event {n} is not what was written: its bytes do not give its leaf")
-            tree.extend([row[-1] for row in rows])
-            told(tree.size)
-    if tree.size != head:
-        return Breach(tree.size + 1, f"event {tree.size + 1} is missing: the log ends before its head, {head}")
+        [head, frontier] = connection.execute("SELECT position, frontier FROM log_head").fetchone() or [0, b""]
+        tree = Frontier()
+        try:
+            for leaves in leaves_anew(connection, 0, head):
+                tree.extend(leaves)
+                told(tree.size)
+        except InconsistentLog as breach:
+            return Wholeness(head, breach)
     if tree.to_bytes() != frontier:
-        return Breach(1, "the leaves do not give the tree of the head: rows were rewritten with their leaves")
-    return None
-
-
-def _leaf(row: tuple[Any, ...]) -> bytes:
-    position, stream, version, topic, person, booking, command_id, at, recorded_at, state, _ = row
-    times = microseconds(at), microseconds(recorded_at)
-    return leaf_hash(position, stream, version, topic, person, booking, command_id, *times, state)
+        reason = (
+            "the events are not those of the tree in log_head: rows were rewritten with their leaves, or the head was"
+        )
+        return Wholeness(head, InconsistentLog(1, reason))
+    return Wholeness(head, None)

@@ -6,11 +6,13 @@ from typing import NamedTuple
 
 import psycopg
 
-from infra.checkpoints import InconsistentLog, Signer, origin_of
+from infra.checkpoints import Signer, origin_of
 from infra.kept_file import FileLocked
+from infra.keys import KeyFileError
 from infra.settings import Settings
 from infra.signing import signing_files
 from infra.signing_files import SigningFileError
+from infra.wholeness import InconsistentLog
 
 
 class Signed(NamedTuple):
@@ -30,9 +32,7 @@ def signed_now(settings: Settings, dsn: str) -> Signed:
             Signer(files).sign(connection, datetime.now(UTC))
         except InconsistentLog as refused:
             warning = f"no checkpoint is signed any more: {refused}"
-        except psycopg.DataError as error:  # a value that only a superuser can have put there
-            warning = f"no checkpoint is signed any more: a row cannot be read ({error})"
-        except (FileLocked, SigningFileError):
+        except (FileLocked, SigningFileError, KeyFileError):
             pass  # what has been published vouches for the log up to there
         rows = connection.execute("SELECT size, note FROM checkpoint ORDER BY size").fetchall()
         origin = origin_of(connection)

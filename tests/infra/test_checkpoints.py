@@ -5,7 +5,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from infra import checkpoints
-from infra.checkpoints import InconsistentLog, Signer
+from infra.checkpoints import Signer
 from infra.kept_file import FileLocked
 from infra.keys import read_or_make_key
 from infra.merkle import Frontier, root_of
@@ -13,6 +13,7 @@ from infra.proofs import consistency_runs, continues, includes, inclusion_runs
 from infra.signed_note import verifier_key
 from infra.signing_files import SigningFileError, SigningFiles
 from infra.stored_tree import ROW, MissingSubtree, StoredTree, leaf_of, store_subtrees
+from infra.wholeness import InconsistentLog
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
