@@ -92,6 +92,7 @@ class Batch:
 
     def _take_turn(self, connection: Connection[TupleRow], commands: Sequence[Command], lookups: set[bytes]) -> Turn:
         """Hold the lock, knowing what these commands became before, who the numbers are, and what others appended."""
+        drawn_under = self._vault.ring.sealing.id
         state, stored = self._state, self._vault.stored_lookups(lookups)
         asked = Asked(
             after=state.position,
@@ -104,7 +105,7 @@ class Batch:
         self._expect(commands, lookups)
         turn.hold()
         people = turn.people
-        if turn.vault_kek not in (None, self._vault.ring.sealing.id):
+        if turn.vault_kek not in (None, drawn_under):
             stored, people = self._follow_rotation(turn, lookups)
             self._expect(commands, lookups)
         if turn.head - state.position > TAIL_EVENTS_MAX:

@@ -87,8 +87,12 @@ class Erased:
 class Vault:
     def __init__(self, keys: Keys, file: Path | None = None) -> None:
         """`file`: of the vault's keys, where a rotation puts another."""
-        self._keys = keys
+        self._keys, self._file = keys, file
         self.ring = Ring(keys, file)
+
+    def apart(self) -> "Vault":
+        """Another, for a rotation: what it seals under is no business of the desk's before the desk reads it."""
+        return Vault(self._keys, self._file)
 
     def lookup(self, number: str) -> bytes:
         """Who a normalised number is, for ever and everywhere but in the database: 32 bytes."""

@@ -35,8 +35,10 @@ class Ring:
 
     def __init__(self, keys: Keys, file: Path | None) -> None:
         self._file: Final = file
-        self._seen = self._version()
-        self._set([*keys.vault_older, keys.vault])
+        self._seen: tuple[int, int, int] | None = None
+        self._epochs = _epochs([*keys.vault_older, keys.vault])
+        self._sealing = self._epochs[keys.vault.id]
+        self.look_again()
 
     @property
     def epochs(self) -> Mapping[str, Epoch]:
@@ -44,6 +46,7 @@ class Ring:
 
     @property
     def sealing(self) -> Epoch:
+        """Changed by whoever holds the append lock, and by nothing else."""
         return self._sealing
 
     @property
@@ -69,14 +72,8 @@ class Ring:
         except KeyFileError:
             return False
         self._seen = version
-        sealing = self._sealing.id
-        self._set([epoch_key(epoch) for epoch in epochs])
-        self._sealing = self._epochs.get(sealing, self._sealing)
+        self._epochs = _epochs([epoch_key(epoch) for epoch in epochs])
         return True
-
-    def _set(self, keys: Sequence[SecretKey]) -> None:
-        self._epochs = {key.id: Epoch(key) for key in keys}
-        self._sealing = self._epochs[keys[-1].id]
 
     def _version(self) -> tuple[int, int, int] | None:
         if self._file is None:
@@ -86,3 +83,7 @@ class Ring:
         except OSError:
             return None
         return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _epochs(keys: Sequence[SecretKey]) -> dict[str, Epoch]:
+    return {key.id: Epoch(key) for key in keys}

@@ -78,6 +78,7 @@ def rotate(
 ) -> Rotated:
     """Begin a rotation, or finish one that was interrupted. `told`: rows done so far."""
     with _alone(dsn) as connection:
+        vault = vault.apart()  # as the key file is now that nobody else rotates
         is_new = not _is_under_way(connection, vault)
         if is_new:
             _add_key(vault, path, now)
@@ -87,7 +88,7 @@ def rotate(
 def finish(dsn: str, vault: Vault, *, rows_at_once: int) -> Rotated | None:
     """What an interrupted rotation, or a restored backup, has left under an older key. None: nothing."""
     with _alone(dsn) as connection:
-        vault.ring.look_again()
+        vault = vault.apart()  # as the key file is now that nobody else rotates
         if not _is_under_way(connection, vault):
             return None
         return _finish(connection, vault, rows_at_once, is_new=False)

@@ -345,3 +345,24 @@ def test_a_booking_that_is_the_first_after_a_rotation_is_sealed_under_the_new_ke
 
     (person,) = persons_of(office, command)
     assert office._rows(f"SELECT kek_id FROM vault.person WHERE person = '{person}'") == [(rotated.kek_id,)]
+
+
+def test_who_was_drawn_under_the_old_key_is_sealed_anew_though_another_thread_has_learnt_of_the_new_one(
+    office, persons
+):
+    command, vault = office.booking(32, start=office.start_after(32)), office.instance.vault
+    with psycopg.connect(office.instance.dsn) as holding:
+        holding.execute("SELECT FROM log_head FOR UPDATE")
+        future = office.instance.desk.submit(command)
+        waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        until = time.monotonic() + 20
+        while not office._rows(waiting):
+            assert time.monotonic() < until
+        vault_rotation._add_key(vault, key_file(office), NOW)
+        holding.execute("UPDATE log_head SET vault_kek = %s", (vault.ring.newest,))
+        vault.ring.seal_under(vault.ring.newest)
+
+    assert future.result(20).refusal is None
+
+    (person,) = persons_of(office, command)
+    assert office._rows(f"SELECT kek_id FROM vault.person WHERE person = '{person}'") == [(vault.ring.newest,)]
