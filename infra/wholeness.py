@@ -56,7 +56,9 @@ def check_log(dsn: str, told: Callable[[int], None] = lambda _events: None) -> W
     """
     with psycopg.connect(dsn) as connection:
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        [head, frontier] = connection.execute("SELECT position, frontier FROM log_head").fetchone() or [0, b""]
+        row = connection.execute("SELECT position, frontier FROM log_head").fetchone()
+        assert row is not None
+        head, frontier = row
         tree = Frontier()
         try:
             for leaves in leaves_anew(connection, 0, head):
