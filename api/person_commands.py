@@ -104,7 +104,7 @@ APPROVE_ERASURE: Final = Spec(
     "they were sealed under. Bookings stand, and a desk serves them by their reference; holds, places in line and "
     "guardianships end. The facts, which never held any of it, stay, and with them every count and proof. The number "
     "is a new person's from here on. Operators are told apart by the names in their tokens (`mawid token --role "
-    "operator --name`).",
+    "operator --name`); two tokens without a name are two operators.",
     path="/v1/persons/erasure/{request}/approve",
     body=NothingIn,
     body_is_optional=True,

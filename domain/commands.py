@@ -14,6 +14,12 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     office: str | None = None
     region: str | None = None
     lookup: bytes | None = None  # a citizen's number, as the vault finds it
+    token: str | None = None  # id of the token it came with
+
+    @property
+    def signatory(self) -> str:
+        """Who answers for an act that takes two: their name, or the token itself where it bears none."""
+        return self.subject if self.subject != self.role or self.token is None else f"{self.role}/{self.token}"
 
     @property
     def by(self) -> str:

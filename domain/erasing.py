@@ -62,7 +62,7 @@ def request(command: RequestErasure, state: State, decision: Decision) -> None:
         by=command.caller.by,
         policy=decision.policy.version,
         request=command.request,
-        operator=command.caller.subject,
+        operator=command.caller.signatory,
         lapses_at=command.lapses_at,
     )
     decision.record(state.streams[erasure_stream(command.request)], asked, person=who.person)
@@ -73,13 +73,13 @@ def approve(command: ApproveErasure, state: State, decision: Decision) -> None:
     asked = _asked(command.request, state)
     if asked.requested is None or asked.person is None or asked.is_done or state.persons[asked.person].is_erased:
         raise NotFound
-    if asked.requested.operator == command.caller.subject:
+    if asked.requested.operator == command.caller.signatory:
         raise SecondOperatorNeeded(command.request)
     if command.at < asked.last_at:
         raise InvalidRequest("at", f"is earlier than the request, {wall(asked.last_at)}")
     if command.at >= asked.requested.lapses_at:
         raise ErasureLapsed(command.request, wall(asked.requested.lapses_at))
-    _erase(decision, asked, asked.person, command.request, operator=command.caller.subject)
+    _erase(decision, asked, asked.person, command.request, operator=command.caller.signatory)
 
 
 def repeat(command: RepeatErasure, state: State, decision: Decision) -> None:

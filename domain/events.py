@@ -361,7 +361,7 @@ class GuardianAppointed(Event, kw_only=True):
 
 
 class ErasureRequested(Event, kw_only=True):
-    """In the stream of the request. `operator`: the principal that asked, for another has to approve."""
+    """In the stream of the request. `operator`: who asked, for another has to approve."""
 
     TOPIC = "ErasureRequested.v1"
     request: str
@@ -374,7 +374,7 @@ class PersonErased(Event, kw_only=True):
 
     TOPIC = "PersonErased.v1"
     request: str
-    operator: str | None = None  # the principal that approved; None: repeated after a restore, from the erasure ledger
+    operator: str | None = None  # who approved; None: repeated after a restore, from the erasure ledger
 
 
 # -- policy, operation, measurement -----------------------------------------------------------------------------------

@@ -126,6 +126,7 @@ def _caller_of(tokens: TokenReader, token: str) -> Caller:
         office=claims.office,
         region=claims.region,
         lookup=claims.number_lookup,
+        token=claims.jti,
     )
 
 

@@ -51,6 +51,19 @@ def staff(api, office):
     return api.token("staff", office=office)
 
 
+def test_tokens_without_a_name_are_told_apart_by_themselves(api, office):
+    number = new_number()
+    api.given_a_booking(office, number=number)
+    one, other = api.token("operator"), api.token("operator")
+    request = ask(api, number, by=one).json()["request"]
+
+    alone = approve(api, request, by=one)
+    together = approve(api, request, by=other)
+
+    assert (alone.status_code, alone.json()["type"]) == (403, "/problems/second-operator-needed")
+    assert together.status_code == 200
+
+
 def test_one_operator_asks_and_another_approves(api, office, huda, salem):
     number = new_number()
     api.given_a_booking(office, number=number, told={"name": "سارة", "mobile": "+966500000001"})
