@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 
+from infra import keys_backup
 from infra.keys import KeyFileError, KeyFiles, Keys
 from infra.migrate import MigrationRefused, pending
 from infra.policy_file import PolicyFileError, read_policies
@@ -66,8 +67,18 @@ def _keys(settings: Settings) -> Iterator[Finding]:
     if any(path.resolve().is_relative_to(within) for path in paths):
         said = f"a key lies inside the database's folder {within}: whoever copies one has both; move it out"
         yield Finding("keys and database", said, is_wrong=True)
-    said = f"no backup is known: copy {files.vault.parent} to a place of its own; without the vault key names are lost"
-    yield Finding("backup of keys", said, is_warning=True)
+    yield _backup_of(files)
+
+
+def _backup_of(files: KeyFiles) -> Finding:
+    known, what = keys_backup.state(files), "backup of keys"
+    if known is None:
+        said = "none is known: run `mawid keys backup FILE` and keep it elsewhere; without the vault key names are lost"
+        return Finding(what, said, is_warning=True)
+    if known.not_in_it:
+        said = f"{', '.join(known.not_in_it)} not in that of {known.made_at:%Y-%m-%d}: run `mawid keys backup FILE`"
+        return Finding(what, said, is_warning=True)
+    return Finding(what, f"that of {known.made_at:%Y-%m-%d} holds the present keys")
 
 
 def _storage(settings: Settings) -> Iterator[Finding]:

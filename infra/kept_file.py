@@ -18,6 +18,19 @@ class FileLocked(Exception):
 
 def write_whole(path: Path, content: bytes) -> None:
     """Whole and durable, or not at all; for its owner only."""
+    with _draft(path, content) as draft:
+        draft.replace(path)
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """The same where no file is yet, else FileExistsError."""
+    with _draft(path, content) as draft:
+        os.link(draft, path)
+
+
+@contextmanager
+def _draft(path: Path, content: bytes) -> Iterator[Path]:
+    """Durable under a name of its own, to be given the right one."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -25,7 +38,7 @@ def write_whole(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(descriptor)
-        draft.replace(path)
+        yield draft
     finally:
         with suppress(FileNotFoundError):
             draft.unlink()

@@ -36,6 +36,13 @@ _PURPOSES: Final = {
     "command": "makes command ids and request fingerprints, so that a retry is recognised",
 }
 
+#: What else can be done about a lost key; of the vault's and the references' there is nothing else.
+_WITHOUT_BACKUP: Final = {
+    "signing": ", or make a new one with `mawid keys rotate signing`: what the old one signed stays valid.",
+    "token": ", or make a new one with `mawid keys rotate token`: everybody then needs a new token.",
+    "command": ", or make a new one with `mawid keys rotate command`: retries of earlier commands are then unknown.",
+}
+
 
 class KeyFileError(Exception):
     """A key file cannot be used; the message is one sentence with the path and the way out."""
@@ -238,6 +245,11 @@ def read_key(name: str, path: Path) -> bytes:
 
 def _content(name: str, path: Path) -> tuple[bytes, bytes]:
     """The first line, and what follows it."""
+    header, _, rest = file_content(name, path).partition(b"\n")
+    return header, rest
+
+
+def file_content(name: str, path: Path) -> bytes:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe at this path must not hold up the start
         try:
@@ -247,7 +259,8 @@ def _content(name: str, path: Path) -> tuple[bytes, bytes]:
             os.close(descriptor)
     except FileNotFoundError as error:
         raise KeyFileError(
-            f"The {name} key file {path} is missing: put it back from the backup of the keys."
+            f"The {name} key file {path} is missing: put it back from the backup of the keys (`mawid keys restore`)"
+            f"{_WITHOUT_BACKUP.get(name, '.')}"
         ) from error
     except OSError as error:
         raise KeyFileError(
@@ -255,8 +268,7 @@ def _content(name: str, path: Path) -> tuple[bytes, bytes]:
             "make it readable for this user, or name another file."
         ) from error
     _refuse_open_to_others(name, path, status)
-    header, _, rest = content.partition(b"\n")
-    return header, rest
+    return content
 
 
 def _secret(name: str, path: Path, header: bytes, rest: bytes) -> bytes:

@@ -1,19 +1,75 @@
-"""keys rotate vault."""
+"""keys backup, restore, rotate."""
 
 from datetime import timedelta
+from pathlib import Path
+from typing import TextIO
 
 import click
 
+from infra import keys_backup
 from infra.bootstrap import open_instance
+from infra.cli.failures import Failure
 from infra.cli.opening import now, opened_database
+from infra.keys import KeyFiles
+from infra.keys_backup import PASSPHRASE_CHARACTERS_MAX, PASSPHRASE_CHARACTERS_MIN
 from infra.migrate import migrate
+from infra.settings import Settings
+from infra.signing import signing_files
 from infra.vault_rotation import destroy_older
 from infra.vault_rotation import rotate as rotate_vault
 
 
 @click.group()
 def keys() -> None:
-    """The instance's secrets: their rotation."""
+    """The instance's secrets: their backup and their rotation."""
+
+
+_passphrase_file = click.option(
+    "--passphrase-file", type=click.File("r"), help="Its first line is the passphrase; - is standard input."
+)
+
+
+@keys.command()
+@click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
+@_passphrase_file
+def backup(path: Path, passphrase_file: TextIO | None) -> None:
+    """Seal all keys into FILE under a passphrase. Keep FILE apart from this machine, and the passphrase from FILE."""
+    settings = Settings.load()
+    files = KeyFiles.named_in(settings)
+    folders = {settings.storage.data_dir.resolve(), files.vault.resolve().parent}
+    if any(path.resolve().is_relative_to(folder) for folder in folders):
+        click.echo(f"WARNING: {path} lies with the keys themselves: move it to another machine", err=True)
+    passphrase = _passphrase(passphrase_file, is_new=True)
+    held = keys_backup.back_up(files, signing_files(settings).verifiers, path, passphrase, now())
+    click.echo(f"sealed into {path}: {', '.join(held)}")
+
+
+@keys.command()
+@click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
+@_passphrase_file
+def restore(path: Path, passphrase_file: TextIO | None) -> None:
+    """Put the keys in FILE back where one is missing; never over another one."""
+    settings = Settings.load()
+    files, verifiers = KeyFiles.named_in(settings), signing_files(settings).verifiers
+    restored = keys_backup.put_back(files, verifiers, path, _passphrase(passphrase_file))
+    click.echo(f"the backup was made at {restored.made_at.isoformat(timespec='seconds')}")
+    for place in restored.put_back:
+        click.echo(f"put back: {place}")
+    for place in restored.there_already:
+        click.echo(f"was there already: {place}")
+
+
+def _passphrase(file: TextIO | None, *, is_new: bool = False) -> str:
+    if file is not None:
+        words = file.readline(PASSPHRASE_CHARACTERS_MAX + 1).rstrip("\r\n")
+    else:
+        words = click.prompt("Passphrase", hide_input=True, confirmation_prompt=is_new, err=True)
+    if is_new and not PASSPHRASE_CHARACTERS_MIN <= len(words) <= PASSPHRASE_CHARACTERS_MAX:
+        raise Failure(
+            f"a passphrase has {PASSPHRASE_CHARACTERS_MIN} to {PASSPHRASE_CHARACTERS_MAX} characters: "
+            "six words drawn by lot are good, and easy to write down"
+        )
+    return words
 
 
 @keys.group()
