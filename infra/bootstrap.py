@@ -23,7 +23,8 @@ from infra.batch import Batch
 from infra.catalogue import holidays
 from infra.desk import GroupCommitDesk
 from infra.erasure_ledger import ErasureLedger
-from infra.keys import KeyFileError, KeyFiles, Keys
+from infra.key_rotation import record_command_key
+from infra.keys import KeyFileError, KeyFiles, Keys, key_id
 from infra.recorder import Factory, LogRecorder
 from infra.settings import Settings
 from infra.strangers import Strangers
@@ -120,7 +121,10 @@ def keys_for(settings: Settings, dsn: str) -> Keys:
             "SELECT type, state FROM log WHERE type = ANY(%s) ORDER BY position LIMIT 1",
             [[SlotBooked.TOPIC, WalkedIn.TOPIC]],
         ).fetchone()
+        is_ours = record_command_key(connection, key_id("command", keys.command), is_new=head == 0)
     first = wire.decode(*booked) if booked is not None else None
+    if not is_ours:
+        raise KeyFileError(_NOT_THIS_LOGS.format("command", settings.keys.command_key_file))
     if strange is not None:
         raise KeyFileError(_NOT_THIS_LOGS.format("vault", settings.keys.vault_key_file))
     if isinstance(first, SlotBooked | WalkedIn) and first.reference_key != keys.reference.id:

@@ -20,6 +20,7 @@ from typing import Final, Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from infra.kept_file import write_new, write_whole
 from infra.key_epochs import Epoch, Epochs, epochs_in, lines_of
 from infra.settings import Settings
 
@@ -27,6 +28,7 @@ SECRET_BYTES: Final = 32
 COMMAND_ID_BYTES: Final = 16
 
 _FILE_BYTES_MAX: Final = 1024
+_KEEP: Final = ". Keep it secret, and a copy elsewhere.\n"
 _PURPOSES: Final = {
     "signing": "signs the checkpoints of the log",
     "token": "signs the bearer tokens of this instance's own issuer",
@@ -153,19 +155,14 @@ def vault_epochs(path: Path) -> Epochs:
 
 def replace_vault_epochs(path: Path, kept: Epochs) -> None:
     """Whole and durable under its name, or as it was. What it held before is overwritten where the disk allows it."""
-    purpose = f": {_PURPOSES['vault']}. Keep it secret, and a copy elsewhere.\n".encode()
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         before = os.open(path, os.O_WRONLY)
         try:
-            _write_draft(draft, _header("vault", 2).removesuffix(b": ") + purpose + lines_of(kept))
-            draft.rename(path)
-            _make_names_durable(path.parent)
+            write_whole(path, _header("vault", 2) + f"{_PURPOSES['vault']}{_KEEP}".encode() + lines_of(kept))
             os.write(before, bytes(os.fstat(before).st_size))
             os.fsync(before)
         finally:
             os.close(before)
-            draft.unlink(missing_ok=True)
     except OSError as error:
         raise KeyFileError(
             f"The vault key file {path} cannot be replaced ({error.strerror}): let this user write to its folder."
@@ -208,32 +205,23 @@ def _create(name: str, path: Path) -> None:
 
     Linking refuses an existing name, so of two processes that start together one wins and both read the same key.
     """
+    with suppress(FileExistsError):
+        write_new(path, _fresh(name))
+
+
+def replace_key(name: str, path: Path) -> None:
+    """A new key, whole and durable, or the old one."""
+    try:
+        write_whole(path, _fresh(name))
+    except OSError as error:
+        raise KeyFileError(
+            f"The {name} key file {path} cannot be replaced ({error.strerror}): let this user write to its folder."
+        ) from error
+
+
+def _fresh(name: str) -> bytes:
     encoded = urlsafe_b64encode(secrets.token_bytes(SECRET_BYTES)).rstrip(b"=")
-    content = f"mawid {name} key v1: {_PURPOSES[name]}. Keep it secret, and a copy elsewhere.\n".encode()
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        _write_draft(draft, content + encoded + b"\n")
-        with suppress(FileExistsError):
-            os.link(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
-    _make_names_durable(path.parent)
-
-
-def _write_draft(draft: Path, content: bytes) -> None:
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(descriptor)
-
-
-def _make_names_durable(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    return _header(name, 1) + f"{_PURPOSES[name]}{_KEEP}".encode() + encoded + b"\n"
 
 
 def read_key(name: str, path: Path) -> bytes:

@@ -41,7 +41,8 @@ class SigningFiles:
     def keys(self) -> list[Ed25519PrivateKey]:
         """The signing key and, while a rotation lasts, the one before it: each checkpoint is then signed by both."""
         previous = [self.previous_key] if self.previous_key.exists() else []
-        return [Ed25519PrivateKey.from_private_bytes(read_key("signing", path)) for path in (self.key, *previous)]
+        secrets = dict.fromkeys(read_key("signing", path) for path in (self.key, *previous))
+        return [Ed25519PrivateKey.from_private_bytes(secret) for secret in secrets]
 
     @property
     def previous_key(self) -> Path:

@@ -3,20 +3,22 @@
 import re
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
+from pathlib import Path
 from threading import Lock
 from typing import Final
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from joserfc import jws
 from joserfc.errors import BadSignatureError, JoseError
 from joserfc.jwk import OKPKey
 from joserfc.util import json_b64encode
 
-from infra.keys import Keys, key_id
+from infra.keys import KeyFileError, Keys, key_id, read_key
 
 # RFC 9864's name. The older `EdDSA` leaves the curve to the key, so it is refused like every other algorithm.
 ALGORITHM: Final = "Ed25519"
@@ -24,6 +26,8 @@ ISSUER: Final = "mawid"
 AUDIENCE: Final = "mawid"
 TOKEN_CHARACTERS_MAX: Final = 8192
 CACHE_S_MAX: Final = 60
+
+_LOOK_EVERY_S: Final = 1
 
 _PERSON: Final = "person:"
 _PERSON_SUBJECT: Final = re.compile(r"person:[A-Za-z0-9_-]{43}")
@@ -137,6 +141,27 @@ def issue(
     return jws.serialize_compact(header, msgspec.json.encode(payload), OKPKey.import_key(keys.token), [ALGORITHM])
 
 
+class TokenKeyFile:
+    """Tells when another key has come into the file. What cannot be read now leaves the key as it is."""
+
+    def __init__(self, path: Path, present: Ed25519PublicKey) -> None:
+        self._path = path
+        self._present = present.public_bytes_raw()
+        self._seen: tuple[int, int] | None = None
+
+    def replaced(self) -> Ed25519PublicKey | None:
+        try:
+            found = self._path.stat()
+            if (found.st_ino, found.st_mtime_ns) == self._seen:
+                return None
+            key = Ed25519PrivateKey.from_private_bytes(read_key("token", self._path)).public_key()
+        except (OSError, KeyFileError):
+            return None
+        self._seen = found.st_ino, found.st_mtime_ns
+        before, self._present = self._present, key.public_bytes_raw()
+        return key if self._present != before else None
+
+
 class TokenReader:
     """Verifies tokens, and remembers an accepted one (by SHA-256) for at most a minute and never past its expiry.
 
@@ -150,22 +175,39 @@ class TokenReader:
         clock_skew_s: float = 30,
         cache_s: float = CACHE_S_MAX,
         cached_tokens_max: int = 10_000,
+        replaced: Callable[[], Ed25519PublicKey | None] = lambda: None,
     ) -> None:
+        """`replaced`: asked once a second; another key, when one has come: no token of the old one is read any more."""
         if not 0 <= cache_s <= CACHE_S_MAX:
             raise ValueError(f"an accepted token is remembered for 0 to {CACHE_S_MAX} seconds")
-        self._key = OKPKey.import_key(public_key)
         self._registry = jws.JWSRegistry(algorithms=[ALGORITHM])
-        # Compared character by character with the one header this issuer writes: that refuses every other algorithm
-        # and type and each of jku, x5u, jwk, crit and b64, before any JSON of a stranger is parsed.
-        self._start = json_b64encode(_header(public_key)).decode() + "."
         self._clock_skew_s = clock_skew_s
         self._cache_s = cache_s
         self._cached_tokens_max = cached_tokens_max
         self._accepted: dict[bytes, tuple[Claims, float, float]] = {}
         self._writing = Lock()
+        self._replaced = replaced
+        self._looked = 0.0
+        self._read_with(public_key)
+
+    def _read_with(self, public_key: Ed25519PublicKey) -> None:
+        self._key = OKPKey.import_key(public_key)
+        # Compared character by character with the one header this issuer writes: that refuses every other algorithm
+        # and type and each of jku, x5u, jwk, crit and b64, before any JSON of a stranger is parsed.
+        self._start = json_b64encode(_header(public_key)).decode() + "."
+
+    def _look(self, now: float) -> None:
+        self._looked = now
+        public_key = self._replaced()
+        if public_key is not None:
+            with self._writing:
+                self._read_with(public_key)
+                self._accepted = {}
 
     def read(self, token: str, now: float) -> Claims:
         """Who presents the token; `now` in seconds since 1970, of the system's clock. Else InvalidToken."""
+        if not 0 <= now - self._looked < _LOOK_EVERY_S:
+            self._look(now)
         if len(token) > TOKEN_CHARACTERS_MAX:
             raise InvalidToken("length")
         if not token.startswith(self._start):

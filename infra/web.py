@@ -26,7 +26,7 @@ from infra.erasure_ledger import ErasureLedger, ErasureLedgerError
 from infra.operation import SYSTEM, HourWatched, OperationWatch, Watched
 from infra.person_file import open_person_file
 from infra.published_checkpoints import PublishedCheckpoints
-from infra.tokens import InvalidToken, TokenReader
+from infra.tokens import InvalidToken, TokenKeyFile, TokenReader
 from infra.vault import Vault
 from projections.lane import followed
 from projections.log import head
@@ -83,7 +83,12 @@ def open_services(instance: Instance) -> Iterator[Services]:
     )
     try:
         head_at_start = instance.recorder.max_notification_id() or 0
-        tokens = TokenReader(instance.keys.token.public_key(), clock_skew_s=settings.callers.clock_skew_s)
+        token_key = instance.keys.token.public_key()
+        tokens = TokenReader(
+            token_key,
+            clock_skew_s=settings.callers.clock_skew_s,
+            replaced=TokenKeyFile(settings.keys.token_key_file, token_key).replaced,
+        )
         yield Services(
             desk=instance.desk,
             pool=pool,

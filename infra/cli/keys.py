@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import TextIO
 
 import click
+import psycopg
 
 from infra import keys_backup
 from infra.bootstrap import open_instance
 from infra.cli.failures import Failure
 from infra.cli.opening import now, opened_database
+from infra.key_rotation import end_signing_rotation, rotate_command, rotate_signing, rotate_token
 from infra.keys import KeyFiles
 from infra.keys_backup import PASSPHRASE_CHARACTERS_MAX, PASSPHRASE_CHARACTERS_MIN
 from infra.migrate import migrate
@@ -97,3 +99,43 @@ def vault(*, destroy_old: bool) -> None:
         click.echo("to be destroyed too (make a new backup of the keys)")
     else:
         click.echo("the old key still opens backups; it is destroyed when its days are over, or with --destroy-old")
+
+
+@rotate.command()
+@click.option("--end", is_flag=True, help="The key before signs no more: those who verify know the new one by now.")
+def signing(*, end: bool) -> None:
+    """Sign the log with a new key, and with the one before too until --end. Old checkpoints stay valid."""
+    if end:
+        end_signing_rotation(Settings.load())
+        click.echo("the key before signs no more; `mawid audit key` still tells its public half")
+        return
+    with opened_database() as (settings, found):
+        migrate(found.dsn)
+        with psycopg.connect(found.dsn, autocommit=True) as connection:
+            signed = rotate_signing(settings, connection, now())
+    if signed is not None:
+        click.echo(str(signed.note), nl=False)
+    click.echo("tell those who verify the first line of `mawid audit key`, then end it with --end")
+
+
+@rotate.command()
+def token() -> None:
+    """Refuse every token made so far, within a second and without a restart; `mawid token` makes new ones."""
+    rotate_token(Settings.load())
+    click.echo("every token made before is refused from now on")
+
+
+@rotate.command()
+@click.option("--forget-retries", is_flag=True, help="Says that what the key was for is given up; has to be said.")
+def command(*, forget_retries: bool) -> None:
+    """Name commands with a new key. A command of before that comes again is a new one: stop all that runs first.
+
+    The rules still hold for it (one active booking of a service, one check-in); an import is not to be run again.
+    """
+    if not forget_retries:
+        raise Failure("a command of before will not be recognised when it comes again: say so with --forget-retries")
+    with opened_database() as (settings, found):
+        migrate(found.dsn)
+        with psycopg.connect(found.dsn, autocommit=True) as connection:
+            rotate_command(settings, connection)
+    click.echo("commands are named with a new key; make a new backup of the keys")

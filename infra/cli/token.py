@@ -1,6 +1,7 @@
 """token, settings: what needs no database."""
 
 import time
+from dataclasses import asdict
 
 import click
 
@@ -20,7 +21,9 @@ from infra.tokens import Role, TokenScopeError, issue
 def token(role: str, office: str | None, region: str | None, number: str | None, name: str | None) -> None:
     """A bearer token of this instance's own issuer, alone on the last line."""
     settings = Settings.load()
-    keys = Keys.open(KeyFiles.named_in(settings))
+    files = KeyFiles.named_in(settings)
+    # Before the first start there are none. One that is missing among others was lost, and is not to be made anew.
+    keys = Keys.open(files, create=not any(path.exists() for path in asdict(files).values()))
     try:
         lookup = keys.number_lookup(parse_number(number).digits) if number else None
         text = issue(

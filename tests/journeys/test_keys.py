@@ -95,3 +95,38 @@ def test_a_backup_beside_the_keys_is_made_with_a_warning(instance):
 
     assert run.returncode == 0
     assert "WARNING" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [("signing", []), ("signing", ["--end"]), ("token", []), ("command", ["--forget-retries"])]
+)
+def test_a_key_is_rotated_or_made_anew_when_it_is_lost_and_the_backup_is_then_an_old_one(instance, name, options):
+    instance.back_up()
+    if options == ["--end"]:
+        instance.does("keys", "rotate", "signing")
+    else:
+        (instance.keys / f"{name}.key").unlink()
+
+    instance.does("keys", "rotate", name, *options)
+
+    assert instance.finding("keys").startswith("✓")
+    assert instance.finding("backup of keys").startswith(f"! backup of keys: {name} not in")
+    assert instance.does("publish", "CA-TB-01", "2026-12-01", "2026-12-02")
+
+
+def test_a_command_key_is_not_given_up_without_saying_so(instance):
+    before = (instance.keys / "command.key").read_bytes()
+
+    said = instance.fails("keys", "rotate", "command")
+
+    assert "--forget-retries" in said
+    assert (instance.keys / "command.key").read_bytes() == before
+
+
+def test_a_token_is_not_made_with_keys_made_anew_in_place_of_lost_ones(instance):
+    (instance.keys / "vault.key").unlink()
+
+    said = instance.fails("token", "--role", "auditor")
+
+    assert str(instance.keys / "vault.key") in said
+    assert not (instance.keys / "vault.key").exists()
