@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from psycopg import Connection
+from starlette.concurrency import run_in_threadpool
 
 from api import views
 from api.services import Services
@@ -28,6 +29,12 @@ class References:
         if len(self._answered) > _ANSWERED_MAX:
             del self._answered[next(iter(self._answered))]
         return shown
+
+    async def told(self, booking: str) -> str:
+        """The same, on the event loop."""
+        if self._services.reference_at_hand(booking):
+            return self.show(booking)
+        return await run_in_threadpool(self.show, booking)
 
     async def booking_named(self, text: str) -> str:
         """The id of the booking that an id, or a reference in any spelling, names.

@@ -159,18 +159,20 @@ class Runner:
             if refusal.name == ActiveBookingExists.name:
                 booking = refusal.evidence["booking"]
                 if await self._may_see(caller, booking, receipt.position):
-                    return problems.of_refusal(refusal, receipt.position, {"reference": self._references.show(booking)})
+                    told = {"reference": await self._references.told(booking)}
+                    return problems.of_refusal(refusal, receipt.position, told)
             return problems.of_refusal(refusal, receipt.position)
         assert said is not None
         if said.get("booking") is not None:
-            return self._with_reference(said) | {"position": receipt.position}
+            return await self._with_reference(said) | {"position": receipt.position}
         if "bookings" in said:
-            return {"bookings": [self._with_reference(one) for one in said["bookings"]], "position": receipt.position}
+            several = [await self._with_reference(one) for one in said["bookings"]]
+            return {"bookings": several, "position": receipt.position}
         return said | {"position": receipt.position}
 
-    def _with_reference(self, booking: dict[str, Any]) -> dict[str, Any]:
+    async def _with_reference(self, booking: dict[str, Any]) -> dict[str, Any]:
         """Whoever could ask for the command may see it."""
-        return {"booking": booking["booking"], "reference": self._references.show(booking["booking"]), **booking}
+        return {"booking": booking["booking"], "reference": await self._references.told(booking["booking"]), **booking}
 
     async def _may_see(self, caller: Caller, booking: str, position: int) -> bool:
         """As of the refusal, so that it is told the same way again after the booking has moved."""

@@ -97,6 +97,7 @@ class Services:
     clock: Literal["system", "request"]
     checkpoints: Checkpoints
     lagging: Callable[[], Mapping[str, int]]  # views that have not reached the head seen at start → events behind
+    reference_at_hand: Callable[[str], bool] = lambda _booking: True  # False: `reference_of` reads the log for it
     stopped: Callable[[], Mapping[str, str]] = dict  # views that nobody folds, for whatever head → a sentence
     checked: Callable[[], Mapping[str, Checked]] = dict  # what the last self-check has found, by part
     signing: Callable[[], Signing] = lambda: Signing(0, is_refused=False)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from typing import TypedDict
 
 import psycopg
@@ -15,8 +14,8 @@ from eventsourcing.persistence import EventStore
 
 from domain import wire
 from domain.commands import Beneficiary, Caller
-from domain.events import SlotBooked, WalkedIn
-from domain.identifiers import booking_id, parse_number, reference_for, show_reference
+from domain.events import Event, SlotBooked, WalkedIn
+from domain.identifiers import booking_id, parse_number, show_reference
 from domain.opening_hours import Calendar
 from domain.state import State
 from infra.batch import Batch
@@ -26,6 +25,7 @@ from infra.erasure_ledger import ErasureLedger
 from infra.key_rotation import record_command_key
 from infra.keys import KeyFileError, KeyFiles, Keys, key_id
 from infra.recorder import Factory, LogRecorder
+from infra.reference_keys import ReferenceKeys
 from infra.settings import Settings
 from infra.strangers import Strangers
 from infra.vault import Vault
@@ -67,6 +67,7 @@ class Instance:
     dsn: str
     keys: Keys
     vault: Vault
+    references: ReferenceKeys
     erasures: ErasureLedger
     recorder: LogRecorder
     desk: GroupCommitDesk
@@ -92,18 +93,7 @@ class Instance:
 
     def reference_of(self, booking: str) -> str:
         """As shown to the customer: 7M4K-92QX-R3TB-H."""
-        return show_reference(self._reference(booking))
-
-    def reference_hash_of(self, booking: str) -> bytes:
-        return reference_hash(self._reference(booking))
-
-    def _reference(self, booking: str) -> str:
-        return reference_for(booking, self.keys.reference.secret)
-
-
-def reference_hash(canonical: str) -> bytes:
-    """How the bookings view keeps a reference: enough to find it, useless to guess it from."""
-    return sha256(canonical.encode()).digest()
+        return show_reference(self.references.canonical_of(booking))
 
 
 def keys_for(settings: Settings, dsn: str) -> Keys:
@@ -117,19 +107,28 @@ def keys_for(settings: Settings, dsn: str) -> Keys:
         keys = Keys.open(KeyFiles.named_in(settings), create=head == 0)
         ids = [key.id for key in (*keys.vault_older, keys.vault)]
         strange = connection.execute("SELECT FROM vault.person WHERE kek_id <> ALL(%s) LIMIT 1", (ids,)).fetchone()
-        booked = connection.execute(
-            "SELECT type, state FROM log WHERE type = ANY(%s) ORDER BY position LIMIT 1",
-            [[SlotBooked.TOPIC, WalkedIn.TOPIC]],
-        ).fetchone()
+        booked = [
+            row
+            for order in ("ASC", "DESC")
+            for row in connection.execute(
+                f"SELECT type, state FROM log WHERE type = ANY(%s) ORDER BY position {order} LIMIT 1",
+                [[SlotBooked.TOPIC, WalkedIn.TOPIC]],
+            )
+        ]
         is_ours = record_command_key(connection, key_id("command", keys.command), is_new=head == 0)
-    first = wire.decode(*booked) if booked is not None else None
     if not is_ours:
         raise KeyFileError(_NOT_THIS_LOGS.format("command", settings.keys.command_key_file))
     if strange is not None:
         raise KeyFileError(_NOT_THIS_LOGS.format("vault", settings.keys.vault_key_file))
-    if isinstance(first, SlotBooked | WalkedIn) and first.reference_key != keys.reference.id:
+    references = {key.id for key in (*keys.reference_older, keys.reference)}
+    if not references.issuperset(_reference_key(wire.decode(*row)) for row in booked):
         raise KeyFileError(_NOT_THIS_LOGS.format("reference", settings.keys.reference_key_file))
     return keys
+
+
+def _reference_key(event: Event) -> str:
+    assert isinstance(event, SlotBooked | WalkedIn)
+    return event.reference_key
 
 
 @contextmanager
@@ -153,14 +152,24 @@ def open_instance(settings: Settings, dsn: str) -> Iterator[Instance]:
         desk = GroupCommitDesk(dsn, Batch(state, events, vault, strangers, settings.desk), state, settings.desk)
         try:
             erasures = ErasureLedger(settings.vault.erasure_ledger_file)
-            yield Instance(settings, dsn, keys, vault, erasures, recorder, desk)
+            references = _references(settings, keys, lambda booking: _key_of(recorder, booking))
+            yield Instance(settings, dsn, keys, vault, references, erasures, recorder, desk)
         finally:
             desk.close()
     finally:
         factory.close()
 
 
-def views_of(reference_hash_of: Callable[[str], bytes]) -> tuple[Projection, ...]:
+def _references(settings: Settings, keys: Keys, key_of: Callable[[str], str | None]) -> ReferenceKeys:
+    return ReferenceKeys([*keys.reference_older, keys.reference], settings.keys.reference_key_file, key_of)
+
+
+def _key_of(recorder: LogRecorder, booking: str) -> str | None:
+    row = recorder.first_of_booking(booking, [SlotBooked.TOPIC, WalkedIn.TOPIC])
+    return _reference_key(wire.decode(*row)) if row is not None else None
+
+
+def views_of(reference_hash_of: Callable[[str, str], bytes]) -> tuple[Projection, ...]:
     """Every view there is: a new one is its file and a place here."""
     return (
         Availability(),
@@ -175,10 +184,9 @@ def views_of(reference_hash_of: Callable[[str], bytes]) -> tuple[Projection, ...
     )
 
 
-VIEWS = tuple(view.name for view in views_of(reference_hash_of=str.encode))
+VIEWS = tuple(view.name for view in views_of(lambda _booking, _key_id: b""))
 
 
 def views_for(settings: Settings, dsn: str) -> tuple[Projection, ...]:
     """The views by themselves, for `mawid follow` and `rebuild`."""
-    secret = keys_for(settings, dsn).reference.secret
-    return views_of(lambda booking: reference_hash(reference_for(booking, secret)))
+    return views_of(_references(settings, keys_for(settings, dsn), lambda _: None).hash_of)

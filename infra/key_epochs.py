@@ -50,6 +50,15 @@ def epochs_in(lines: bytes) -> Epochs | None:
     return kept if name == "numbers" and 1 <= len(epochs) <= EPOCHS_MAX else None
 
 
+def secrets_in(lines: bytes) -> list[bytes] | None:
+    """Of the references: one a line, the oldest first. None: these are no such lines."""
+    try:
+        several = [_secret(line) for line in lines.decode("ascii").splitlines()]
+    except (ValueError, Base64Error):
+        return None
+    return several if 1 <= len(several) <= EPOCHS_MAX else None
+
+
 def encoded(secret: bytes) -> str:
     return urlsafe_b64encode(secret).rstrip(b"=").decode()
 

@@ -1,4 +1,5 @@
 """Another signing, token or command key in the place of one; also the way out when one is lost and no backup is left.
+A reference key is only ever added.
 
 The vault's key is rotated by infra/vault_rotation.py.
 """
@@ -11,7 +12,7 @@ from psycopg import Connection
 
 from infra.checkpoints import Signed, Signer
 from infra.kept_file import write_new
-from infra.keys import file_content, key_id, read_key, replace_key
+from infra.keys import add_reference_key, file_content, key_id, read_key, replace_key
 from infra.settings import Settings
 from infra.signed_note import verifier_key
 from infra.signing import signing_files
@@ -82,14 +83,27 @@ def rotate_command(settings: Settings, connection: Connection[Any]) -> None:
 
     Two processes with different keys would not recognise each other's commands: nobody else may be at work.
     """
+    _refuse_company(connection)
+    path = settings.keys.command_key_file
+    replace_key("command", path)
+    record_command_key(connection, key_id("command", read_key("command", path)), is_new=True)
+
+
+def add_reference(settings: Settings, connection: Connection[Any]) -> None:
+    """New bookings have references of a new key; those of before stay. Connection in autocommit.
+
+    A process without the new key could not tell the references that it makes: nobody else may be at work.
+    """
+    _refuse_company(connection)
+    add_reference_key(settings.keys.reference_key_file)
+
+
+def _refuse_company(connection: Connection[Any]) -> None:
     until = monotonic() + _OTHERS_WAIT_S  # who has just left is seen for a moment
     while connection.execute(_OTHERS).fetchone() != (0,):
         if monotonic() > until:
             raise KeyRotationError("Other programs are at work on this database: stop `mawid serve` and them first.")
         sleep(_LOOK_S)
-    path = settings.keys.command_key_file
-    replace_key("command", path)
-    record_command_key(connection, key_id("command", read_key("command", path)), is_new=True)
 
 
 def record_command_key(connection: Connection[Any], known: str, *, is_new: bool) -> bool:

@@ -2,7 +2,7 @@
 
 A key file is text, two lines, mode 0600: a line that begins `mawid <name> key v1` and says what the key is for, then
 32 random bytes in base64url without padding. Every use of a secret has a key of its own, derived under a label.
-The vault's key is rotated: its file is then a v2 and holds several (infra/key_epochs.py).
+The vault's key is rotated, and a reference key may be added: the file is then a v2 and holds several.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ import hmac
 import os
 import secrets
 import stat
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
 from binascii import Error as Base64Error
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ from typing import Final, Self
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from infra.kept_file import write_new, write_whole
-from infra.key_epochs import Epoch, Epochs, epochs_in, lines_of
+from infra.key_epochs import EPOCHS_MAX, Epoch, Epochs, encoded, epochs_in, lines_of, secrets_in
 from infra.settings import Settings
 
 SECRET_BYTES: Final = 32
@@ -81,9 +81,10 @@ class Keys:
     signing: Ed25519PrivateKey = field(repr=False)
     token: Ed25519PrivateKey = field(repr=False)
     vault: SecretKey
-    reference: SecretKey
+    reference: SecretKey  # makes the references of new bookings
     command: bytes = field(repr=False)
     vault_older: tuple[SecretKey, ...] = ()  # that still open what the vault's key has not sealed anew yet
+    reference_older: tuple[SecretKey, ...] = ()  # that made those of older bookings
     numbers: bytes = field(repr=False, default=b"")  # makes a number's pseudonym; empty: derived from the vault's key
 
     @classmethod
@@ -96,14 +97,18 @@ class Keys:
         load("vault", files.vault)
         kept = vault_epochs(files.vault)
         *older, vault = (epoch_key(epoch) for epoch in kept.epochs)
-        reference = load("reference", files.reference)
+        load("reference", files.reference)
+        *reference_older, reference = (
+            SecretKey(key_id("reference", each), each) for each in reference_secrets(files.reference)
+        )
         return cls(
             signing=Ed25519PrivateKey.from_private_bytes(load("signing", files.signing)),
             token=Ed25519PrivateKey.from_private_bytes(load("token", files.token)),
             vault=vault,
             vault_older=tuple(older),
             numbers=kept.numbers,
-            reference=SecretKey(key_id("reference", reference), reference),
+            reference=reference,
+            reference_older=tuple(reference_older),
             command=load("command", files.command),
         )
 
@@ -151,6 +156,25 @@ def vault_epochs(path: Path) -> Epochs:
     if kept is None:
         raise _no_key("vault", path)
     return kept
+
+
+def reference_secrets(path: Path) -> list[bytes]:
+    """Every key that has made references; the last one makes those of new bookings. Raises KeyFileError."""
+    header, lines = _content("reference", path)
+    if header.startswith(_header("reference", 1)):
+        return [_secret("reference", path, header, lines)]
+    several = secrets_in(lines) if header.startswith(_header("reference", 2)) else None
+    if several is None:
+        raise _no_key("reference", path)
+    return several
+
+
+def add_reference_key(path: Path) -> None:
+    content = _header("reference", 2) + f"{_PURPOSES['reference']}{_KEEP}".encode()
+    several = [*reference_secrets(path), secrets.token_bytes(SECRET_BYTES)]
+    if len(several) > EPOCHS_MAX:
+        raise KeyFileError(f"The reference key file {path} holds {EPOCHS_MAX} keys, and no more can be added.")
+    _replace("reference", path, content + "".join(f"{encoded(each)}\n" for each in several).encode())
 
 
 def replace_vault_epochs(path: Path, kept: Epochs) -> None:
@@ -211,8 +235,12 @@ def _create(name: str, path: Path) -> None:
 
 def replace_key(name: str, path: Path) -> None:
     """A new key, whole and durable, or the old one."""
+    _replace(name, path, _fresh(name))
+
+
+def _replace(name: str, path: Path, content: bytes) -> None:
     try:
-        write_whole(path, _fresh(name))
+        write_whole(path, content)
     except OSError as error:
         raise KeyFileError(
             f"The {name} key file {path} cannot be replaced ({error.strerror}): let this user write to its folder."
@@ -220,14 +248,14 @@ def replace_key(name: str, path: Path) -> None:
 
 
 def _fresh(name: str) -> bytes:
-    encoded = urlsafe_b64encode(secrets.token_bytes(SECRET_BYTES)).rstrip(b"=")
-    return _header(name, 1) + f"{_PURPOSES[name]}{_KEEP}".encode() + encoded + b"\n"
+    secret = encoded(secrets.token_bytes(SECRET_BYTES))
+    return _header(name, 1) + f"{_PURPOSES[name]}{_KEEP}{secret}\n".encode()
 
 
 def read_key(name: str, path: Path) -> bytes:
     header, rest = _content(name, path)
-    if name == "vault" and header.startswith(_header(name, 2)):
-        return b""  # several: `vault_epochs` reads them
+    if name in ("vault", "reference") and header.startswith(_header(name, 2)):
+        return b""  # several: `vault_epochs` and `reference_secrets` read them
     return _secret(name, path, header, rest)
 
 
@@ -260,13 +288,13 @@ def file_content(name: str, path: Path) -> bytes:
 
 
 def _secret(name: str, path: Path, header: bytes, rest: bytes) -> bytes:
-    encoded = rest.strip()
+    text = rest.strip()
     if header.startswith(_header(name, 1)):
         try:
-            secret = urlsafe_b64decode(encoded + b"=")
+            secret = urlsafe_b64decode(text + b"=")
         except Base64Error:
             secret = b""
-        if len(secret) == SECRET_BYTES and urlsafe_b64encode(secret).rstrip(b"=") == encoded:
+        if len(secret) == SECRET_BYTES and encoded(secret).encode() == text:
             return secret
     raise _no_key(name, path)
 

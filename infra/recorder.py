@@ -85,6 +85,13 @@ class LogRecorder(ApplicationRecorder):
             raise IntegrityError(error) from error
         return list(range(turn.head - len(stored_events) + 1, turn.head + 1))
 
+    def first_of_booking(self, booking: str, topics: Sequence[str]) -> tuple[str, bytes] | None:
+        """Topic and state of its first fact of one of the topics."""
+        query = "SELECT type, state FROM log WHERE booking = %s AND type = ANY(%s) ORDER BY position LIMIT 1"
+        with self._pool.connection() as connection:
+            row: tuple[str, bytes] | None = connection.execute(query, (booking, list(topics))).fetchone()
+            return row
+
     def select_events(
         self,
         originator_id: Any,

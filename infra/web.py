@@ -20,12 +20,13 @@ from api.edge import App, Edge
 from api.services import Checked, Limits, Services, Signing, Unauthenticated
 from domain.commands import Caller, RecordOperation
 from domain.ports import PersonFile, Receipt
-from infra.bootstrap import VIEWS, Instance, reference_hash
+from infra.bootstrap import VIEWS, Instance
 from infra.catalogue import sectors
 from infra.erasure_ledger import ErasureLedger, ErasureLedgerError
 from infra.operation import SYSTEM, HourWatched, OperationWatch, Watched
 from infra.person_file import open_person_file
 from infra.published_checkpoints import PublishedCheckpoints
+from infra.reference_keys import reference_hash
 from infra.tokens import InvalidToken, TokenKeyFile, TokenReader
 from infra.vault import Vault
 from projections.lane import followed
@@ -101,6 +102,7 @@ def open_services(instance: Instance) -> Iterator[Services]:
             keep_erasures=lambda: _keep_erasures(instance.erasures, pool),
             booking_id=instance.booking_id,
             reference_of=instance.reference_of,
+            reference_at_hand=instance.references.is_at_hand,
             reference_hash=reference_hash,
             region_of=lambda office: _one(pool, "SELECT region FROM view_catalogue.office WHERE office = %s", office),
             offices=lambda: _column(pool, "SELECT office FROM view_catalogue.office ORDER BY office"),

@@ -42,12 +42,12 @@ class Bookings:
         CREATE INDEX booking_day ON booking (office, starts_at);
     """
 
-    def __init__(self, reference_hash: Callable[[str], bytes]) -> None:
-        """`reference_hash`: booking id → SHA-256 of its canonical reference; the key is not a view's to hold."""
+    def __init__(self, reference_hash: Callable[[str, str], bytes]) -> None:
+        """`reference_hash`: booking id, id of its key → SHA-256 of its canonical reference. No view holds the key."""
         self._reference_hash = reference_hash
 
     def fold(self, facts: Page, cursor: Cursor[TupleRow]) -> None:
-        made: dict[str, tuple[str | None, str | None, datetime]] = {}
+        made: dict[str, tuple[bytes, str | None, str | None, datetime]] = {}
         last: dict[str, tuple[int, BookingEvent]] = {}
         for position, fact in facts:
             event = fact.event
@@ -55,12 +55,10 @@ class Bookings:
                 continue
             assert fact.booking is not None
             if isinstance(event, SlotBooked | WalkedIn):
-                made[fact.booking] = fact.person, event.section, fact.at
+                reference_hash = self._reference_hash(fact.booking, event.reference_key)
+                made[fact.booking] = reference_hash, fact.person, event.section, fact.at
             last[fact.booking] = position, event
-        new = [
-            (booking, self._reference_hash(booking), *first, *_standing(*last[booking]))
-            for booking, first in made.items()
-        ]
+        new = [(booking, *first, *_standing(*last[booking])) for booking, first in made.items()]
         changed = [(booking, *_standing(*stands)) for booking, stands in last.items() if booking not in made]
         if new:
             _insert(new, cursor)

@@ -11,7 +11,7 @@ from infra import keys_backup
 from infra.bootstrap import open_instance
 from infra.cli.failures import Failure
 from infra.cli.opening import now, opened_database
-from infra.key_rotation import end_signing_rotation, rotate_command, rotate_signing, rotate_token
+from infra.key_rotation import add_reference, end_signing_rotation, rotate_command, rotate_signing, rotate_token
 from infra.keys import KeyFiles
 from infra.keys_backup import PASSPHRASE_CHARACTERS_MAX, PASSPHRASE_CHARACTERS_MIN
 from infra.migrate import migrate
@@ -139,3 +139,13 @@ def command(*, forget_retries: bool) -> None:
         with psycopg.connect(found.dsn, autocommit=True) as connection:
             rotate_command(settings, connection)
     click.echo("commands are named with a new key; make a new backup of the keys")
+
+
+@rotate.command()
+def reference() -> None:
+    """Make the references of new bookings with a new key; those of before stay good. Stop all that runs first."""
+    with opened_database() as (settings, found):
+        migrate(found.dsn)
+        with psycopg.connect(found.dsn, autocommit=True) as connection:
+            add_reference(settings, connection)
+    click.echo("new bookings have references of a new key; make a new backup of the keys")

@@ -59,7 +59,7 @@ class Api:
     def __init__(self, settings: Settings, parts: ExitStack) -> None:
         self.settings = settings
         self.instance = parts.enter_context(open_instance(settings, settings.storage.database_url))
-        views = views_of(self.instance.reference_hash_of)
+        views = views_of(self.instance.references.hash_of)
         self.follower = parts.enter_context(Follower(settings.storage.database_url, views))
         self.app = parts.enter_context(open_web(self.instance))
         self._runner = parts.enter_context(asyncio.Runner())

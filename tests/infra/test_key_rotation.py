@@ -6,12 +6,25 @@ from time import time
 import psycopg
 import pytest
 
+from domain.identifiers import parse_reference, reference_for
 from infra import key_rotation
+from infra.bootstrap import views_for
 from infra.checkpoints import InconsistentLog, Signer, origin_of
-from infra.key_rotation import KeyRotationError, end_signing_rotation, rotate_command, rotate_signing, rotate_token
+from infra.key_epochs import EPOCHS_MAX
+from infra.key_rotation import (
+    KeyRotationError,
+    add_reference,
+    end_signing_rotation,
+    rotate_command,
+    rotate_signing,
+    rotate_token,
+)
 from infra.keys import KeyFileError, KeyFiles, Keys
+from infra.reference_keys import reference_hash
 from infra.signing import signing_files
 from infra.tokens import InvalidToken, Role, TokenKeyFile, TokenReader, issue
+from projections.bookings import by_reference
+from projections.follow import Follower
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -223,3 +236,94 @@ def test_a_rotation_killed_before_the_log_knows_is_done_by_the_same_again(office
 
 def killed(*_args, **_asked):
     raise Killed
+
+
+# -- reference --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def before_and_after(office, settings, connection):
+    """A booking of before and its reference, one of after, and the office that runs now."""
+    old = office.submit(office.booking(1)).answer["booking"]
+    reference = office.instance.reference_of(old)
+    office.close()
+    add_reference(settings, connection)
+    again = office.beside()
+    new = again.submit(again.booking(2)).answer["booking"]
+    return old, reference, new, again
+
+
+def found_by(dsn, settings, reference):
+    with Follower(dsn, views_for(settings, dsn)) as follower:
+        follower.catch_up()
+    with psycopg.connect(dsn) as connection:
+        row = by_reference(connection, reference_hash(parse_reference(reference)))
+    return row.booking if row is not None else None
+
+
+def test_old_references_stay_good_beside_a_new_key(before_and_after, settings):
+    old, reference, new, again = before_and_after
+    dsn = again.instance.dsn
+
+    keys = again._rows(
+        "SELECT convert_from(state, 'UTF8')::json ->> 'reference_key' FROM log WHERE type = 'SlotBooked.v1'"
+    )
+
+    assert {key for (key,) in keys} == {
+        key.id for key in (again.instance.keys.reference, *again.instance.keys.reference_older)
+    }
+    assert again.instance.reference_of(old) == reference
+    assert found_by(dsn, settings, reference) == old
+    assert found_by(dsn, settings, again.instance.reference_of(new)) == new
+
+
+def test_a_new_reference_is_of_the_new_key_and_only_the_first_telling_reads_the_log(before_and_after):
+    _, _, new, again = before_and_after
+    references = again.instance.references
+    assert not references.is_at_hand(new)
+
+    told = references.canonical_of(new)
+
+    assert told == reference_for(new, again.instance.keys.reference.secret)
+    assert references.is_at_hand(new)
+
+
+def test_a_key_file_of_before_does_not_start(office, settings, connection, before_and_after, tmp_path):
+    *_, again = before_and_after
+    again.close()
+    path = settings.keys.reference_key_file
+    header, first, _ = path.read_text().splitlines()
+    path.write_text(f"{header.replace('v2', 'v1')}\n{first}\n")
+
+    with pytest.raises(KeyFileError) as refusal:
+        office.beside()
+
+    assert str(path) in str(refusal.value)
+
+
+def test_reference_keys_are_added_only_up_to_a_limit_and_while_nobody_else_is_at_work(
+    office, settings, connection, monkeypatch
+):
+    monkeypatch.setattr(key_rotation, "_OTHERS_WAIT_S", 0.2)
+    present = settings.keys.reference_key_file.read_bytes()
+    with pytest.raises(KeyRotationError):
+        add_reference(settings, connection)
+    assert settings.keys.reference_key_file.read_bytes() == present
+    office.close()
+
+    monkeypatch.undo()
+    for _ in range(EPOCHS_MAX - 1):
+        add_reference(settings, connection)
+    with pytest.raises(KeyFileError):
+        add_reference(settings, connection)
+
+    assert len(Keys.open(KeyFiles.named_in(settings), create=False).reference_older) == EPOCHS_MAX - 1
+
+
+@pytest.mark.parametrize("lines", ["", "A" * 43, "A" * 42 + "B\n", "\n".join(["A" * 43] * (EPOCHS_MAX + 1))])
+def test_a_garbled_file_of_several_reference_keys_is_refused(office, settings, lines):
+    path = settings.keys.reference_key_file
+    path.write_text(f"mawid reference key v2: makes\n{lines.replace('A' * 43, 'A' * 42 + '+', 1)}")
+
+    with pytest.raises(KeyFileError):
+        Keys.open(KeyFiles.named_in(settings))

@@ -18,7 +18,7 @@ from tests.projections.story import Facts, pages
 Folded = Callable[..., Any]
 
 
-def reference_hash(booking: str) -> bytes:
+def reference_hash(booking: str, _key_id: str = "k1") -> bytes:
     return sha256(booking.encode()).digest()
 
 
