@@ -32,7 +32,7 @@ PASSPHRASE_CHARACTERS_MAX: Final = 1024
 _FILE_BYTES_MAX: Final = 64 * 1024
 _HEADER: Final = b"mawid keys backup v1: "
 _PURPOSE: Final = b"the keys of an instance, sealed under a passphrase; open it with `mawid keys restore`.\n"
-#: 128 MiB and about half a second a guess.
+#: 128 MiB and half a second to one a guess.
 _SCRYPT_N: Final = 1 << 17
 
 
