@@ -13,6 +13,7 @@ _SENTENCES: Final = (
     ("infra.settings", "SettingsError"),
     ("infra.postgres.unavailable", "DatabaseUnavailable"),
     ("infra.keys", "KeyFileError"),
+    ("infra.backup", "BackupError"),
     ("infra.erasure_ledger", "ErasureLedgerError"),
     ("infra.vault_rotation", "RotationError"),
     ("infra.signing_files", "SigningFileError"),
