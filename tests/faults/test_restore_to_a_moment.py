@@ -68,37 +68,36 @@ def test_nothing_acknowledged_before_the_moment_is_lost(loaded, tmp_path):
     loaded.archive_all()
 
     assert len(acknowledged) == PEOPLE
-    last = acknowledged[-1][0]
+    last, log = acknowledged[-1][0], log_at(loaded.server.dsn)
     assert last > backup.manifest.consistent_at + timedelta(seconds=1)
     for n in range(MOMENTS):
         moment = random.uniform(backup.manifest.consistent_at.timestamp(), last.timestamp())
         at = datetime.fromtimestamp(moment, UTC)
         restored = loaded.restored(backup, tmp_path / f"new-{n}", at=at)
 
-        booked = bookings_in(tmp_path / f"new-{n}")
+        kept, checkpoints = found_in(tmp_path / f"new-{n}")
+        booked = {booking for *_, topic, booking in kept if topic == "SlotBooked.v1"}
+        assert kept == log[: restored.position]
         assert {booking for when, booking in acknowledged if when <= at} - booked == set()
         assert restored.last_at is not None
         assert restored.last_at <= at
         assert len(booked) < PEOPLE
         assert [finding.said for finding in restored.findings if finding.is_wrong] == []
         assert len([finding for finding in restored.findings if "views are equal" in finding.said]) == 1
-        checkpoints = [noted.size for noted in checkpoints_in(tmp_path / f"new-{n}")]
-        assert checkpoints
-        assert max(checkpoints) <= restored.position
+        assert 0 < max(checkpoints) <= restored.position
 
 
-def bookings_in(data_dir):
-    return {booking for (booking,) in rows_in(data_dir, "SELECT booking FROM log WHERE type = 'SlotBooked.v1'")}
-
-
-def checkpoints_in(data_dir):
-    return [Checkpoint.of(Note.parse(note)) for (note,) in rows_in(data_dir, "SELECT note FROM checkpoint")]
-
-
-def rows_in(data_dir, query):
+def found_in(data_dir):
+    """The log, and the sizes of its published checkpoints."""
     server = start_embedded(data_dir)
     try:
         with psycopg.connect(server.dsn) as connection:
-            return connection.execute(query).fetchall()
+            notes = connection.execute("SELECT note FROM checkpoint").fetchall()
+        return log_at(server.dsn), [Checkpoint.of(Note.parse(note)).size for (note,) in notes]
     finally:
         server.leave()
+
+
+def log_at(dsn):
+    with psycopg.connect(dsn) as connection:
+        return connection.execute("SELECT position, leaf, state, type, booking FROM log ORDER BY position").fetchall()
