@@ -16,6 +16,11 @@ from infra.settings import Settings, SettingsError
 
 FREE_BYTES_MIN = 1 << 30
 LAG_EVENTS_MAX = 10_000
+_ARCHIVED = """
+    SELECT current_setting('archive_mode'), last_archived_time AT TIME ZONE 'UTC',
+           last_failed_time > coalesce(last_archived_time, '-infinity')
+    FROM pg_stat_archiver
+"""
 
 
 @dataclass(frozen=True)
@@ -97,9 +102,24 @@ def _storage(settings: Settings) -> Iterator[Finding]:
                 return
             yield Finding("migrations", "all applied")
             with psycopg.connect(found.dsn) as connection:
+                yield from _archive(settings, connection)
                 yield from _log(connection)
     except (DatabaseUnavailable, MigrationRefused) as error:
         yield Finding("database", str(error), is_wrong=True)
+
+
+def _archive(settings: Settings, connection: psycopg.Connection[tuple[Any, ...]]) -> Iterator[Finding]:
+    """What the archiver cannot copy stays in the database's folder, until its disk is full."""
+    if settings.backups.wal_archive_folder is None or settings.storage.database_url:
+        return
+    [mode, last, failed] = connection.execute(_ARCHIVED).fetchone() or ("off", None, False)
+    if mode == "off":
+        said = "the server was started without MAWID_WAL_ARCHIVE_FOLDER: stop every mawid on it, and start again"
+    elif failed:
+        said = f"WAL cannot be copied to {settings.backups.wal_archive_folder}: see {settings.storage.data_dir}"
+    else:
+        said = f"copied up to {last:%Y-%m-%dT%H:%M:%SZ}" if last is not None else "nothing to copy yet"
+    yield Finding("archive", said, is_warning=mode == "off" or bool(failed))
 
 
 def _log(connection: psycopg.Connection[Any]) -> Iterator[Finding]:

@@ -119,6 +119,17 @@ class Storage:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Backups:
+    wal_archive_folder: Annotated[
+        Path | None, PATH, "where the embedded database copies what it writes, for restores to any moment; empty: off"
+    ] = None
+    wal_archive_every_s: Annotated[
+        int, LIMIT, "most that a loss of the database's disk loses, with WAL_ARCHIVE_FOLDER"
+    ] = 60
+    backup_s_max: Annotated[int, LIMIT, "longest time for a backup, and for each step of a restore"] = 6 * 3600
+
+
+@dataclass(frozen=True, kw_only=True)
 class Keys:
     """Files made on first start. Their default is DATA_DIR/keys: beside the database's folder, never inside it."""
 
@@ -217,6 +228,7 @@ class Callers:
 class Settings:
     instance: Instance
     storage: Storage
+    backups: Backups
     keys: Keys
     vault: Vault
     desk: Desk

@@ -22,6 +22,8 @@ COMMANDS: Final = {
     "simulate": "infra.cli.playing:simulate",
     "follow": "infra.cli.views:follow",
     "rebuild": "infra.cli.views:rebuild",
+    "backup": "infra.cli.backup:backup",
+    "restore": "infra.cli.backup:restore",
     "audit": "infra.cli.audit:audit",
     "keys": "infra.cli.keys:keys",
     "policy": "infra.cli.policy:policy",

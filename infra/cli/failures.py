@@ -13,6 +13,7 @@ _SENTENCES: Final = (
     ("infra.settings", "SettingsError"),
     ("infra.postgres.unavailable", "DatabaseUnavailable"),
     ("infra.keys", "KeyFileError"),
+    ("infra.backup", "BackupError"),
     ("infra.key_rotation", "KeyRotationError"),
     ("infra.keys_backup", "KeysBackupError"),
     ("infra.erasure_ledger", "ErasureLedgerError"),

@@ -20,14 +20,20 @@ from infra.settings import Settings
 
 @contextmanager
 def opened_database() -> Iterator[tuple[Settings, Database]]:
-    """Settings read, logging on, the database reachable; SIGTERM ends like Ctrl-C, so that it is left in order."""
+    """The database reachable, and left in order."""
+    with opened_settings() as settings, database(settings) as found:
+        yield settings, found
+
+
+@contextmanager
+def opened_settings() -> Iterator[Settings]:
+    """Settings read, logging on; SIGTERM ends like Ctrl-C, and a database that fails is told in a sentence."""
     settings = Settings.load()
     logs.configure(settings.instance.log_format)
     gc.set_threshold(*GC_THRESHOLDS)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        with database(settings) as found:
-            yield settings, found
+        yield settings
     except psycopg.errors.DiskFull as error:
         raise Failure("the disk of the database is full: make room, then run the same again") from error
     except psycopg.OperationalError as error:

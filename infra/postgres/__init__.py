@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from infra.postgres.archive import WalArchive
 from infra.postgres.embedded import EmbeddedDatabase
 from infra.postgres.folder import DataDir, sentence_about
 from infra.postgres.given import GivenDatabase, check
@@ -12,7 +13,7 @@ from infra.postgres.programs import account_for, find_programs
 from infra.postgres.unavailable import DatabaseUnavailable
 from infra.settings import Settings
 
-__all__ = ["Database", "DatabaseUnavailable", "EmbeddedDatabase", "database", "start_embedded"]
+__all__ = ["Database", "DatabaseUnavailable", "EmbeddedDatabase", "WalArchive", "database", "start_embedded"]
 
 
 class Database(Protocol):
@@ -34,14 +35,19 @@ def database(settings: Settings) -> Iterator[Database]:
         check(storage.database_url)
         yield GivenDatabase(storage.database_url)
         return
-    server = start_embedded(storage.data_dir, pg_bin=storage.pg_bin)
+    backups = settings.backups
+    folder = backups.wal_archive_folder
+    archive = WalArchive(folder, backups.wal_archive_every_s) if folder is not None else None
+    server = start_embedded(storage.data_dir, pg_bin=storage.pg_bin, archive=archive)
     try:
         yield server
     finally:
         server.leave()
 
 
-def start_embedded(data_dir: Path, *, durable: bool = True, pg_bin: Path | None = None) -> EmbeddedDatabase:
+def start_embedded(
+    data_dir: Path, *, durable: bool = True, pg_bin: Path | None = None, archive: WalArchive | None = None
+) -> EmbeddedDatabase:
     """Joins the server of this folder, starting it if nobody has. Without `durable` a power cut loses it all."""
     try:
         if data_dir.exists() and not data_dir.is_dir():
@@ -50,6 +56,6 @@ def start_embedded(data_dir: Path, *, durable: bool = True, pg_bin: Path | None 
         folder = DataDir(data_dir.resolve())
         account = account_for(folder.cluster)
         folder.open_to(account)
-        return EmbeddedDatabase(folder, find_programs(pg_bin, account), durable=durable)
+        return EmbeddedDatabase(folder, find_programs(pg_bin, account), durable=durable, archive=archive)
     except OSError as error:
         raise DatabaseUnavailable(sentence_about(str(error), data_dir, "cannot be used")) from error

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from infra.postgres.archive import WalArchive
 from infra.postgres.folder import SUPERUSER, DataDir, sentence_about, take
 from infra.postgres.programs import Programs
 from infra.postgres.unavailable import DatabaseUnavailable
@@ -54,8 +55,10 @@ class EmbeddedDatabase:
 
     embedded = True
 
-    def __init__(self, data_dir: DataDir, programs: Programs, *, durable: bool) -> None:
-        self._data_dir, self._programs, self._durable = data_dir, programs, durable
+    def __init__(
+        self, data_dir: DataDir, programs: Programs, *, durable: bool, archive: WalArchive | None = None
+    ) -> None:
+        self._data_dir, self._programs, self._durable, self._archive = data_dir, programs, durable, archive
         self._process: Popen[str] | None = None  # the postmaster, if this process has started it
         self._sockets = ""
         self._log_begins_at = 0
@@ -156,12 +159,17 @@ class EmbeddedDatabase:
             self._clear_what_a_crash_left()
             self._log_begins_at = os.fstat(log).st_size
             durable = "on" if self._durable else "off"
-            settings = ALWAYS | {
-                "unix_socket_directories": self._sockets,
-                "fsync": durable,
-                "synchronous_commit": durable,
-                "full_page_writes": durable,
-            }
+            archiving = self._archive.settings(self._data_dir, self._programs.account) if self._archive else {}
+            settings = (
+                ALWAYS
+                | archiving
+                | {
+                    "unix_socket_directories": self._sockets,
+                    "fsync": durable,
+                    "synchronous_commit": durable,
+                    "full_page_writes": durable,
+                }
+            )
             self._process = self._programs.start(
                 "postgres",
                 *("-D", str(self._data_dir.cluster)),

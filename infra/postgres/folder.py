@@ -50,6 +50,11 @@ class DataDir:
         return self.path / "postgres.log"
 
     @property
+    def archive_name(self) -> Path:
+        """Holds the name of this database's own folder in the archive of its WAL."""
+        return self.path / "postgres.archive"
+
+    @property
     def _password_file(self) -> Path:
         return self.path / "postgres.password"
 
@@ -113,13 +118,13 @@ class DataDir:
         unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=self.path))
         try:
             self._initdb(unfinished, programs, durable=durable).rename(self.cluster)
-            _sync(self.path)
+            sync_names(self.path)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
 
     def _initdb(self, unfinished: Path, programs: Programs, *, durable: bool) -> Path:
         password, copy = secrets.token_urlsafe(24), unfinished / "password"  # for the account, which may read no other
-        self._write_password(password)
+        self.write_password(password)
         copy.write_text(password, "ascii")
         programs.account.give(copy)
         programs.account.give(unfinished)
@@ -135,7 +140,7 @@ class DataDir:
             raise DatabaseUnavailable(sentence_about(initdb.stdout, self.path, "cannot be made"))
         return unfinished / "cluster"
 
-    def _write_password(self, password: str) -> None:
+    def write_password(self, password: str) -> None:
         descriptor = os.open(self._password_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:
             file.write(password + "\n")
@@ -164,7 +169,7 @@ class DataDir:
         return os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
 
-def _sync(folder: Path) -> None:
+def sync_names(folder: Path) -> None:
     """A power cut must not take back the names in it."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:

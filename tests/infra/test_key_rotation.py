@@ -9,7 +9,7 @@ import pytest
 from domain.identifiers import parse_reference, reference_for
 from infra import key_rotation
 from infra.bootstrap import views_for
-from infra.checkpoints import InconsistentLog, Signer, origin_of
+from infra.checkpoints import Signer, origin_of
 from infra.key_epochs import EPOCHS_MAX
 from infra.key_rotation import (
     KeyRotationError,
@@ -23,6 +23,7 @@ from infra.keys import KeyFileError, KeyFiles, Keys
 from infra.reference_keys import reference_hash
 from infra.signing import signing_files
 from infra.tokens import InvalidToken, Role, TokenKeyFile, TokenReader, issue
+from infra.wholeness import InconsistentLog
 from projections.bookings import by_reference
 from projections.follow import Follower
 
