@@ -97,7 +97,7 @@ def _of_the_log(dsn: str) -> Iterator[Finding]:
     if whole.breach is None:
         yield Finding(f"the log is whole: {whole.position} events, and the tree of its head is theirs")
     else:
-        yield Finding(f"the log is not whole: {whole.breach.problem}", is_wrong=True)
+        yield Finding(f"the log is not whole: {whole.breach}", is_wrong=True)
 
 
 def _of_checkpoints(settings: Settings, dsn: str, backup: Backup, head: int, *, is_all: bool) -> Iterator[Finding]:
