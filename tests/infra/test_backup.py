@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from infra.backup import Backup, BackupError, back_up
+from infra.backup import Backup, BackupError, back_up, prune_archive
 from infra.checkpoints import Signer
 from infra.migrate import migrate
 from infra.postgres import DatabaseUnavailable, WalArchive, start_embedded
@@ -241,19 +241,19 @@ def test_keys_that_are_not_there_are_asked_for(shared, shared_backup, tmp_path):
     assert [each for each in restored.findings if "wait for the keys" in each.said] != []
 
 
-def test_a_restored_database_archives_beside_the_first_and_not_into_its_folder(archived, backup, tmp_path):
-    archived.archive_all()
-    before = {file: file.read_bytes() for file in (archived.folder / "archive").rglob("*") if file.is_file()}
-    archived.restored(backup, tmp_path / "new")
+def test_a_restored_database_archives_beside_the_first_and_not_into_its_folder(shared, shared_backup, tmp_path):
+    shared.archive_all()
+    before = {file: file.read_bytes() for file in (shared.folder / "archive").rglob("*") if file.is_file()}
+    shared.restored(shared_backup, tmp_path / "new")
     with ExitStack() as parts:
-        settings = archived.settings
+        settings = shared.settings
 
         server = start_embedded(tmp_path / "new", archive=archive_of(settings))
         parts.callback(server.leave)
-        again = ArchivedOffice(archived.folder, server, settings, archived.office)
+        again = ArchivedOffice(shared.folder, server, settings, shared.office)
         again.archive_all()
 
-    assert len(list((archived.folder / "archive").iterdir())) == 2
+    assert len(list((shared.folder / "archive").iterdir())) == 2
     assert {file: file.read_bytes() for file in before} == before
 
 
@@ -261,18 +261,18 @@ def archive_of(settings):
     return WalArchive(settings.backups.wal_archive_folder, every_s=3600)
 
 
-def test_a_database_of_somebody_elses_is_backed_up_too_and_becomes_an_embedded_one(archived, tmp_path):
-    with psycopg.connect(archived.server.dsn, autocommit=True) as connection:
+def test_a_database_of_somebody_elses_is_backed_up_too_and_becomes_an_embedded_one(shared, tmp_path):
+    with psycopg.connect(shared.server.dsn, autocommit=True) as connection:
         connection.execute("CREATE ROLE theirs SUPERUSER LOGIN PASSWORD 'a:b\\c'")
         connection.execute("CREATE DATABASE bookings")
-    dsn = make_conninfo(archived.server.dsn, user="theirs", password="a:b\\c", dbname="bookings")
+    dsn = make_conninfo(shared.server.dsn, user="theirs", password="a:b\\c", dbname="bookings")
     migrate(dsn)
     with ExitStack() as parts:
         environ = {"MAWID_DATABASE_URL": dsn, "MAWID_DATA_DIR": str(tmp_path / "other")}
-        settings = type(archived.settings).load(environ)
+        settings = type(shared.settings).load(environ)
         office = OfficeOnADatabase(settings, parts)
         office.submit(office.booking(1))
-        theirs = ArchivedOffice(tmp_path, archived.server, settings, office)
+        theirs = ArchivedOffice(tmp_path, shared.server, settings, office)
         made = back_up(settings, GivenDatabase(dsn), tmp_path / "backup")
 
         restored = theirs.restored(made, tmp_path / "new")
@@ -281,10 +281,10 @@ def test_a_database_of_somebody_elses_is_backed_up_too_and_becomes_an_embedded_o
         assert log_in(tmp_path / "new") == log_at(dsn)
 
 
-def test_a_backup_that_is_stopped_leaves_nothing(archived, tmp_path):
+def test_a_backup_that_is_stopped_leaves_nothing(shared, tmp_path):
     command = [str(Path(sys.executable).with_name("mawid")), "backup", str(tmp_path / "stopped")]
-    environ = [f"MAWID_DATA_DIR={tmp_path / 'data'}"]
-    with psycopg.connect(archived.server.dsn, autocommit=True) as connection:
+    environ = [f"MAWID_DATA_DIR={shared.folder / 'data'}"]
+    with psycopg.connect(shared.server.dsn, autocommit=True) as connection:
         process = subprocess.Popen(["env", *environ, *command], stderr=subprocess.PIPE)
         while not connection.execute("SELECT FROM pg_stat_progress_basebackup").rowcount:
             assert process.poll() is None
@@ -293,3 +293,22 @@ def test_a_backup_that_is_stopped_leaves_nothing(archived, tmp_path):
         assert process.wait(20) == 130
 
     assert [each for each in tmp_path.iterdir() if "stopped" in each.name] == []
+
+
+def test_the_archive_is_pruned_to_what_the_newest_backup_needs(shared, tmp_path):
+    given_bookings(shared, 7, 8)
+    shared.archive_all()
+    newest = back_up(shared.settings, shared.server, tmp_path / "newest")
+    assert newest.manifest.archive is not None
+    archive = shared.folder / "archive" / newest.manifest.archive
+    given_bookings(shared, 8, 9)
+    before = {file.name for file in archive.iterdir()}
+
+    assert prune_archive(shared.settings, newest)
+
+    left = {file.name for file in archive.iterdir()}
+    shared.archive_all()
+    restored = shared.restored(newest, tmp_path / "new")
+    assert left < before
+    assert wrong(restored.findings) == []
+    assert restored.position == shared.office.head()
