@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from infra.checkpoints import Signer
 from infra.migrate import migrate
 from infra.postgres import DatabaseUnavailable, WalArchive, start_embedded
 from infra.postgres.given import GivenDatabase
-from infra.restoring import Finding
+from infra.restoring import Finding, restore
 from infra.signing import signing_files
 from tests.infra.backups import ArchivedOffice
 from tests.infra.test_erasing import approve, ask, person_of
@@ -85,11 +86,14 @@ def sign(archived):
 
 def test_all_that_was_archived_is_restored_byte_for_byte(shared, shared_backup, tmp_path):
     shared.archive_all()
+    (tmp_path / "new" / "keys").mkdir(parents=True)
+    (tmp_path / "new" / "keys" / "vault.key").write_text("put there before, as a drill does")
 
     restored = shared.restored(shared_backup, tmp_path / "new")
 
     assert wrong(restored.findings) == []
     assert restored.position == shared.office.head()
+    assert [key.name for key in (tmp_path / "new" / "keys").iterdir()] == ["vault.key"]
     assert log_in(tmp_path / "new") == log_at(shared.server.dsn)
 
 
@@ -112,6 +116,21 @@ def test_a_moment_between_two_bookings_has_the_first_and_not_the_second(shared, 
     assert restored.position == before
     assert restored.last_at is not None
     assert restored.last_at < moment
+
+
+def test_the_wal_of_the_lost_database_gives_back_what_was_not_archived_yet(shared, shared_backup, tmp_path):
+    given_bookings(shared, 9, 10)
+    shutil.copytree(shared.folder / "archive", tmp_path / "archive")
+    for segment in (shared.folder / "data" / "postgres" / "pg_wal").glob("[0-9A-F]*"):
+        salvaged = tmp_path / "archive" / shared_backup.manifest.archive / segment.name
+        if not salvaged.exists():
+            shutil.copy2(segment, salvaged)
+    backups = replace(shared.settings.backups, wal_archive_folder=tmp_path / "archive")
+
+    restored = restore(replace(shared.settings, backups=backups), shared_backup, tmp_path / "new", None)
+
+    assert wrong(restored.findings) == []
+    assert restored.position == shared.office.head()
 
 
 def test_a_moment_the_archive_does_not_reach_is_refused_and_nothing_is_left(shared, shared_backup, tmp_path):
