@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 
 from infra.backup import Backup, BackupError
-from infra.bootstrap import open_instance
+from infra.bootstrap import open_instance, views_for
 from infra.erasure_replay import replay_erasures
 from infra.keys import KeyFileError
 from infra.merkle import Frontier
@@ -17,13 +17,13 @@ from infra.postgres import start_embedded
 from infra.postgres.base_backup import BaseBackup
 from infra.postgres.programs import account_for, find_programs
 from infra.postgres.recovery import Recovery, Source, refuse_occupied
-from infra.self_check import check_all
 from infra.settings import Settings
 from infra.signed_note import Checkpoint, Note, NoteError
 from infra.signing import signing_files
 from infra.signing_files import SigningFileError
 from infra.vault_rotation import RotationError
 from infra.wholeness import check_log
+from projections.rebuild import self_check
 
 _PAGE_EVENTS = 50_000
 
@@ -149,13 +149,15 @@ def _of_views_and_erasures(settings: Settings, dsn: str) -> Iterator[Finding]:
     try:
         with open_instance(settings, dsn) as instance:
             repeated = replay_erasures(instance, instance.erasures)
-        checked = check_all(settings, dsn)
+        views = self_check(dsn, views_for(settings, dsn))
     except (KeyFileError, RotationError) as error:
         yield Finding(f"views and erasures wait for the keys: {error}")
         return
     yield Finding(f"{repeated} erasures repeated that were later than this")
-    for part in checked:
-        if part.problem is not None:
-            yield Finding(f"view {part.part} is not what the log says: {part.problem}", is_wrong=True)
-    if not any(part.problem for part in checked):
-        yield Finding(f"{len(checked) - 1} views are equal to ones folded anew from the log")
+    for view in views:
+        if view.equal is False:
+            yield Finding(f"view {view.view} is not what the log says: `mawid rebuild {view.view}`", is_wrong=True)
+    if equal := [view.view for view in views if view.equal]:
+        yield Finding(f"{len(equal)} views are equal to ones folded anew from the log")
+    if unmet := [view.view for view in views if view.equal is None]:
+        yield Finding(f"not there yet, and folded by the first start: {', '.join(unmet)}")

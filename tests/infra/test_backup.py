@@ -13,6 +13,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from infra.backup import Backup, BackupError, back_up, prune_archive
+from infra.bootstrap import VIEWS
 from infra.checkpoints import Signer
 from infra.migrate import migrate
 from infra.postgres import DatabaseUnavailable, WalArchive, start_embedded
@@ -93,6 +94,7 @@ def test_all_that_was_archived_is_restored_byte_for_byte(shared, shared_backup, 
 
     assert wrong(restored.findings) == []
     assert restored.position == shared.office.head()
+    assert [each for each in restored.findings if f"{len(VIEWS)} views are equal" in each.said] != []
     assert [key.name for key in (tmp_path / "new" / "keys").iterdir()] == ["vault.key"]
     assert log_in(tmp_path / "new") == log_at(shared.server.dsn)
 
@@ -221,6 +223,16 @@ def test_events_missing_because_an_earlier_moment_was_asked_for_are_told_and_not
     assert [each for each in restored.findings if f"events {first} to {signed.checkpoint.size}" in each.said] != []
 
 
+def test_a_view_that_is_not_what_the_log_says_is_wrong(archived, backup, tmp_path):
+    with psycopg.connect(archived.server.dsn) as connection:
+        connection.execute("UPDATE view_availability.slot SET taken = taken + 1")
+    archived.archive_all()
+
+    [found] = wrong(archived.restored(backup, tmp_path / "new").findings)
+
+    assert "view availability" in found
+
+
 def test_another_log_than_was_signed_is_wrong(archived, backup, tmp_path):
     given_bookings(archived, 6, 7)
     with psycopg.connect(archived.server.dsn) as connection:
@@ -297,6 +309,7 @@ def test_a_database_of_somebody_elses_is_backed_up_too_and_becomes_an_embedded_o
         restored = theirs.restored(made, tmp_path / "new")
 
         assert wrong(restored.findings) == []
+        assert [each for each in restored.findings if "views are equal" in each.said] == []  # none was ever folded
         assert log_in(tmp_path / "new") == log_at(dsn)
 
 
