@@ -14,6 +14,7 @@ import msgspec
 from domain.events import EVENTS
 from domain.upcasting import UPCASTERS
 
+_THE_ENVELOPE: Final = "the envelope"
 FILE: Final = Path(__file__).with_name("facts.schema.json")
 Schema = dict[str, Any]
 
@@ -33,7 +34,7 @@ def facts_schema(shapes: Mapping[str, type[msgspec.Struct]] | None = None) -> Sc
     shapes = shapes or {event.TOPIC: event for event in EVENTS} | {old: UPCASTERS[old].shape for old in UPCASTERS}
     _, datas = msgspec.json.schema_components(shapes.values(), schema_hook=_anything, ref_template="#/$defs/{name}")
     types = {topic: datas[shape.__name__] for topic, shape in shapes.items()}
-    return {
+    schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "mawid.facts.v1",
         "description": "A member that is absent has its default. Readers ignore members and types they do not know.",
@@ -45,6 +46,8 @@ def facts_schema(shapes: Mapping[str, type[msgspec.Struct]] | None = None) -> Sc
         ],
         "$defs": {topic: types[topic] for topic in sorted(types)},
     }
+    as_read: Schema = json.loads(json.dumps(schema))  # lists where there are tuples: to be compared with a file
+    return as_read
 
 
 def _anything(kind: type) -> Schema:
@@ -56,7 +59,7 @@ def _anything(kind: type) -> Schema:
 
 def breaches(old: Schema, new: Schema) -> Iterator[str]:
     """What a reader of `old` would stumble over in `new`, in a sentence each."""
-    yield from _breaches_of_members("the envelope", old, new)
+    yield from _breaches_of_members(_THE_ENVELOPE, old, new)
     for topic, before in old["$defs"].items():
         now = new["$defs"].get(topic)
         if now is None:
@@ -71,10 +74,10 @@ def _breaches_of_members(what: str, old: Schema, new: Schema) -> Iterator[str]:
         now = new["properties"].get(name)
         if now is None:
             yield f"{what}: {name} is gone"
-        elif (what != "the envelope" or name not in {"type", "data"}) and _meaning(now) != _meaning(before):
-            yield f"{what}: {name} was {_meaning(before)} and is {_meaning(now)}"
-        if name in was_required and name not in required:
+        elif name in was_required and name not in required:
             yield f"{what}: {name} was always there and may be absent"
+        elif (what != _THE_ENVELOPE or name not in {"type", "data"}) and _meaning(now) != _meaning(before):
+            yield f"{what}: {name} was {_meaning(before)} and is {_meaning(now)}"
     for name in required - was_required:
         yield f"{what}: {name} is required, and facts of before may lack it"
 
