@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from kafka.errors import AuthorizationError, KafkaError, SaslAuthenticationFailedError
+from kafka.errors import AuthorizationError, KafkaError, KafkaTimeoutError, SaslAuthenticationFailedError
 
 from infra.kafka.unavailable import KafkaUnavailable
 from infra.settings import Kafka
@@ -19,7 +19,7 @@ def client_settings(settings: Kafka) -> dict[str, Any]:
     }
     if settings.kafka_ca_file is not None:
         told["ssl_cafile"] = str(settings.kafka_ca_file)
-    if settings.kafka_security.startswith("SASL"):
+    if _has_user(settings):
         told["sasl_mechanism"] = settings.kafka_sasl_mechanism
         told["sasl_plain_username"] = settings.kafka_user
         told["sasl_plain_password"] = _password(settings)
@@ -28,14 +28,19 @@ def client_settings(settings: Kafka) -> dict[str, Any]:
 
 def sentence_about(error: KafkaError, settings: Kafka) -> str:
     brokers = settings.kafka_bootstrap
-    if isinstance(error, SaslAuthenticationFailedError):
+    # A broker may just hang up on a wrong password, and the client then tries until its time is over.
+    if isinstance(error, SaslAuthenticationFailedError | KafkaTimeoutError) and _has_user(settings):
         return (
-            f"the Kafka at {brokers} does not know the user or password: check MAWID_KAFKA_USER and"
-            " MAWID_KAFKA_PASSWORD_FILE"
+            f"the Kafka at {brokers} does not know the user or password, or does not answer: check MAWID_KAFKA_USER,"
+            " MAWID_KAFKA_PASSWORD_FILE and MAWID_KAFKA_BOOTSTRAP"
         )
     if isinstance(error, AuthorizationError):
         return f"the Kafka at {brokers} does not allow this user what a relay does ({type(error).__name__})"
     return f"the Kafka at {brokers} (MAWID_KAFKA_BOOTSTRAP) does not answer as it should ({type(error).__name__})"
+
+
+def _has_user(settings: Kafka) -> bool:
+    return settings.kafka_security.startswith("SASL")
 
 
 def _password(settings: Kafka) -> str:

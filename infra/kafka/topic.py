@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from typing import Any, Final
 
 from kafka import KafkaAdminClient, KafkaProducer
 from kafka.admin import NewTopic
 from kafka.errors import KafkaError, KafkaTimeoutError, TopicAlreadyExistsError
+from kafka.partitioner.default import murmur2
 
 from domain.ports import TopicUnavailable
 from infra.kafka.client import client_settings, sentence_about
@@ -16,7 +18,15 @@ from infra.settings import Kafka
 #: Records wait so long for company: the producer's own rate rises by an eighth with it.
 _LINGER_MS: Final = 5
 _BATCH_BYTES: Final = 64 * 1024
+_KEYS_REMEMBERED: Final = 100_000
 _KEPT_FOR_EVER: Final = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"}
+
+
+@lru_cache(_KEYS_REMEMBERED)
+def _hash(key: bytes) -> int:
+    """As any client's own: a key's messages lie where everybody would put them. In Python it is a fifth of a send."""
+    hashed: int = murmur2(key) & 0x7FFFFFFF
+    return hashed
 
 
 class WrittenTopic:
@@ -39,13 +49,17 @@ class WrittenTopic:
         """
         self.open()
         with self._told():
-            sent = [self._producer.send(self._name, value, key, headers) for key, value, headers in messages]
+            send, name, partitions = self._producer.send, self._name, self._partitions()
+            sent = [send(name, value, key, headers, _hash(key) % partitions) for key, value, headers in messages]
             self._producer.flush(self._settings.relay_delivery_s_max + 1)
             for each in sent:
                 each.get(0)
 
     def close(self) -> None:
         self._throw_away()
+
+    def _partitions(self) -> int:
+        return len(self._producer.partitions_for(self._name))
 
     @contextmanager
     def _told(self) -> Iterator[None]:

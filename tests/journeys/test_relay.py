@@ -1,12 +1,14 @@
 """From a command over HTTP to the topic, and back from a topic that is lost."""
 
 import re
+import subprocess
 import time
 
 import httpx
 import psutil
 import pytest
 
+from tests.journeys.conftest import MAWID
 from tests.journeys.test_views_process import OFFICE, publish
 from tests.topic import deleted, received
 
@@ -78,15 +80,27 @@ def test_a_wrong_broker_is_one_sentence_and_nothing_else_is_the_worse_for_it(ser
     assert served.output().count(NOBODY) == 1
 
 
-def test_a_relay_without_a_broker_to_go_to_says_so(serve):
-    run = serve().run("relay")
+@pytest.fixture
+def relay(database_url, tmp_path):
+    """`mawid relay` on a database of the test's own."""
 
-    assert run.returncode == 1
+    def run(*options, **environ):
+        told = {"MAWID_DATABASE_URL": database_url, "MAWID_DATA_DIR": str(tmp_path)} | environ
+        command = ["env", *(f"{name}={value}" for name, value in told.items()), MAWID, "relay", *options]
+        return subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, check=False)
+
+    return run
+
+
+def test_a_relay_without_a_broker_to_go_to_says_so(relay):
+    run = relay()
+
+    assert (run.returncode, run.stderr.count("\n")) == (1, 1)
     assert "MAWID_KAFKA_BOOTSTRAP" in run.stderr
 
 
-def test_a_relay_is_not_begun_past_the_logs_end(serve):
-    run = serve(MAWID_KAFKA_BOOTSTRAP=NOBODY).run("relay", "--from", "1000000")
+def test_a_relay_is_not_begun_past_the_logs_end(relay):
+    run = relay("--from", "2", MAWID_KAFKA_BOOTSTRAP=NOBODY)
 
-    assert run.returncode == 1
-    assert "ends at position" in run.stderr
+    assert (run.returncode, run.stderr.count("\n")) == (1, 1)
+    assert "ends at position 0" in run.stderr
