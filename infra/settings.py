@@ -239,8 +239,8 @@ class Kafka:
     kafka_user: Annotated[str, Reader(str, "a name"), "user that brokers know; for SASL"] = ""
     kafka_password_file: Annotated[Path | None, PATH, "file with that user's password and nothing else"] = None
     kafka_ca_file: Annotated[Path | None, PATH, "certificates that brokers are known by; empty: the system's"] = None
-    kafka_partitions: Annotated[int, LIMIT, "partitions of a topic that is made here"] = 4
-    kafka_copies: Annotated[int, FROM_ZERO, "brokers that keep a topic made here; 0: as many as theirs say"] = 0
+    kafka_topic_partitions: Annotated[int, LIMIT, "partitions of a topic that is made here"] = 4
+    kafka_topic_copies: Annotated[int, FROM_ZERO, "brokers that keep a topic made here; 0: as many as theirs say"] = 0
     kafka_message_bytes_max: Annotated[int, LIMIT, "largest message"] = 8 * MIB
     kafka_answer_s_max: Annotated[int, LIMIT, "longest wait for a broker's first answer"] = 5
     relay_page_events_max: Annotated[int, LIMIT, "facts put on the topic at a time, and read at a time"] = 5_000

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from kafka import KafkaAdminClient
@@ -157,6 +157,10 @@ class Cluster:
         for node in self.nodes:
             node.stop()
 
+    @property
+    def has_lost_a_port(self) -> bool:
+        return any("BindException" in node.log.read_text(errors="replace") for node in self.nodes if node.has_ended)
+
     def _brokers(self) -> int:
         """How many the cluster itself says it has. An open port alone would say nothing."""
         host, _, port = self.bootstrap.partition(",")[0].partition(":")
@@ -176,28 +180,18 @@ class Cluster:
 @contextmanager
 def running_cluster(folder: Path, *, nodes: int = 1, repository: Path) -> Iterator[Cluster]:
     """A cluster that answers; it is stopped at the end, its data stays in `folder`."""
-    cluster = _started(folder, nodes, repository)
-    try:
+    with ExitStack() as stops:
+        for left in reversed(range(TRIES)):
+            cluster = Cluster(folder, nodes=nodes, repository=repository)
+            stops.callback(cluster.stop)
+            try:
+                cluster.start()
+                break
+            except KafkaUnavailable:
+                cluster.stop()
+                if not left or not cluster.has_lost_a_port:
+                    raise
         yield cluster
-    finally:
-        cluster.stop()
-
-
-def _started(folder: Path, nodes: int, repository: Path) -> Cluster:
-    for left in reversed(range(TRIES)):
-        cluster = Cluster(folder, nodes=nodes, repository=repository)
-        try:
-            cluster.start()
-        except KafkaUnavailable:
-            cluster.stop()
-            if not left or not any("BindException" in node.log.read_text() for node in cluster.nodes):
-                raise
-        except BaseException:
-            cluster.stop()
-            raise
-        else:
-            return cluster
-    raise AssertionError  # the last try has raised
 
 
 def _free_ports(nodes: int) -> list[tuple[int, int]]:

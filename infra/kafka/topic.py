@@ -96,8 +96,8 @@ class WrittenTopic:
                 [
                     NewTopic(
                         self._name,
-                        num_partitions=self._settings.kafka_partitions,
-                        replication_factor=self._settings.kafka_copies or -1,
+                        num_partitions=self._settings.kafka_topic_partitions,
+                        replication_factor=self._settings.kafka_topic_copies or -1,
                         topic_configs=_KEPT_FOR_EVER
                         | {"max.message.bytes": str(self._settings.kafka_message_bytes_max)},
                     )

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 import psutil
@@ -34,7 +35,7 @@ pytestmark = pytest.mark.xdist_group("kafka")
 
 @pytest.fixture
 def settings_for(kafka_without_facts, tmp_path):
-    def settings(dsn: str, **kafka: object) -> Settings:
+    def settings(dsn: str, **kafka: Any) -> Settings:
         settings = Settings.load(
             {
                 "MAWID_DATABASE_URL": dsn,
@@ -88,7 +89,7 @@ def test_a_message_is_what_the_feed_tells_and_what_the_schema_says(story, settin
 
 
 def test_a_topic_made_here_keeps_everything_for_ever(story, settings_for, kafka):
-    with relayed_by_a_thread(settings_for(story, kafka_partitions=2), story):
+    with relayed_by_a_thread(settings_for(story, kafka_topic_partitions=2), story):
         await_relayed(story)
 
     admin = KafkaAdminClient(bootstrap_servers=kafka.bootstrap)
