@@ -96,7 +96,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
 def create_app(services: Services) -> Edge:
     """Raises RouteWithoutPolicy if the policy table says nothing about a route."""
     callers, references = Callers(services), References(services)
-    metrics = Metrics(services.queue_depth, services.reached, services.checked, services.signing)
+    metrics = Metrics(services.queue_depth, services.reached, services.checked, services.signing, services.relayed)
     runner = Runner(services, callers, references)
     of_many = Bulk(services, callers, runner)
     app = _routes(runner, of_many)

@@ -8,7 +8,7 @@ import psycopg
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from api.services import Checked, Signing
+from api.services import Checked, Relayed, Signing
 
 #: Upper bounds of the latency histogram, in seconds.
 BOUNDS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -37,11 +37,13 @@ class Metrics(Collector):
         reached: Callable[[], tuple[int, Mapping[str, int]]],
         checked: Callable[[], Mapping[str, Checked]],
         signing: Callable[[], Signing],
+        relayed: Callable[[], Relayed | None] = lambda: None,
     ) -> None:
         self._queue_depth = queue_depth
         self._reached = reached
         self._checked = checked
         self._signing = signing
+        self._relayed = relayed
         self._requests: dict[tuple[str, str, int], int] = {}
         self._problems: dict[str, int] = {}
         self._latencies: dict[str, _Latency] = {}
@@ -93,6 +95,7 @@ class Metrics(Collector):
             head, views = self._reached()
             checked = self._checked()
             signing = self._signing()
+            relayed = self._relayed()
         except psycopg.OperationalError:
             yield GaugeMetricFamily("mawid_database_up", "Whether the database answers", value=0)
             return
@@ -106,6 +109,8 @@ class Metrics(Collector):
         yield GaugeMetricFamily("mawid_checkpoint_lag_events", "Events no checkpoint covers yet", value=unsigned)
         refused = "Whether signing is refused: the log does not continue what was signed"
         yield GaugeMetricFamily("mawid_checkpoint_refused", refused, value=int(signing.is_refused))
+        if relayed is not None:
+            yield from _of_the_relay(relayed, head)
         problems = GaugeMetricFamily(
             "mawid_self_check_problem", "Whether the last self-check found the log or a view wrong", labels=["part"]
         )
@@ -115,6 +120,15 @@ class Metrics(Collector):
             ages.add_metric([part], found.age_s)
         yield problems
         yield ages
+
+
+def _of_the_relay(relayed: Relayed, head: int) -> Iterator[GaugeMetricFamily]:
+    known = "Position of the last fact known to be on Kafka's topic"
+    yield GaugeMetricFamily("mawid_relay_position", known, value=relayed.position)
+    lag = max(0, head - relayed.position)
+    yield GaugeMetricFamily("mawid_relay_lag_events", "Events not known to be on Kafka's topic yet", value=lag)
+    stopped = "Whether something keeps the relay from going on, such as a broker that is away"
+    yield GaugeMetricFamily("mawid_relay_stopped", stopped, value=int(relayed.is_stopped))
 
 
 def _running(counts: list[int]) -> Iterator[tuple[str, float]]:

@@ -72,6 +72,11 @@ class Signing(NamedTuple):
     is_refused: bool  # the log does not continue what was signed: nothing is signed any more
 
 
+class Relayed(NamedTuple):
+    position: int  # of the last fact that is known to be on Kafka's topic
+    is_stopped: bool  # something keeps the relay from going on
+
+
 class Checked(NamedTuple):
     has_problem: bool
     age_s: float
@@ -101,6 +106,7 @@ class Services:
     stopped: Callable[[], Mapping[str, str]] = dict  # views that nobody folds, for whatever head → a sentence
     checked: Callable[[], Mapping[str, Checked]] = dict  # what the last self-check has found, by part
     signing: Callable[[], Signing] = lambda: Signing(0, is_refused=False)
+    relayed: Callable[[], Relayed | None] = lambda: None  # None: there is no Kafka
     sectors: Sequence[tuple[str, str, str]] = ()  # sector, its name in Arabic and in English
     reached: Callable[[], tuple[int, Mapping[str, int]]] = lambda: (0, {})  # head of the log; view → its position
     queue_depth: Callable[[], int] = lambda: 0  # commands waiting at the desk

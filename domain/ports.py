@@ -67,3 +67,7 @@ class Overloaded(Exception):
 
 class OutcomeUnknown(Exception):
     """The answer of a COMMIT was lost and could not be read in time: ask again with the same key."""
+
+
+class TopicUnavailable(Exception):
+    """Nobody has said that the messages are on the topic: some may be. The sentence is for people, and no secret."""

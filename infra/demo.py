@@ -2,7 +2,8 @@
 
 import time as clock
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from infra.bootstrap import OPERATOR, Instance, open_instance, views_for
 from infra.catalogue_loading import load_catalogue
 from infra.clinic import import_clinic
 from infra.following import following
+from infra.kafka.cluster import running_cluster
+from infra.kafka.unavailable import KafkaUnavailable
 from infra.migrate import migrate
 from infra.playing import OnProgress, play
 from infra.policy_adoption import adopt_policies
@@ -32,6 +35,16 @@ from projections.rebuild import Rebuilt, self_check
 DAYS_PUBLISHED = 14
 #: An office-day is 25 facts: so many fill a batch at the desk, and more would only be looked at in vain.
 OFFICE_DAYS_IN_FLIGHT_MAX = 96
+
+
+@contextmanager
+def own_kafka(settings: Settings) -> Iterator[Settings]:
+    """A Kafka of one node in DATA_DIR, for as long as it lasts, and the settings that name it."""
+    if settings.kafka.kafka_bootstrap:
+        raise KafkaUnavailable("MAWID_KAFKA_BOOTSTRAP names a Kafka already: unset it, or leave out --kafka")
+    folder, repository = settings.storage.data_dir / "kafka", settings.kafka.maven_repository.expanduser()
+    with running_cluster(folder, repository=repository) as cluster:
+        yield replace(settings, kafka=replace(settings.kafka, kafka_bootstrap=cluster.bootstrap))
 
 
 @dataclass(frozen=True)

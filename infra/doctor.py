@@ -12,6 +12,7 @@ from infra.keys import KeyFileError, KeyFiles, Keys
 from infra.migrate import MigrationRefused, pending
 from infra.policy_file import PolicyFileError, read_policies
 from infra.postgres import DatabaseUnavailable, database
+from infra.relay_position import relayed
 from infra.settings import Settings, SettingsError
 
 FREE_BYTES_MIN = 1 << 30
@@ -104,6 +105,7 @@ def _storage(settings: Settings) -> Iterator[Finding]:
             with psycopg.connect(found.dsn) as connection:
                 yield from _archive(settings, connection)
                 yield from _log(connection)
+                yield from _relay(settings, connection)
     except (DatabaseUnavailable, MigrationRefused) as error:
         yield Finding("database", str(error), is_wrong=True)
 
@@ -136,6 +138,16 @@ def _log(connection: psycopg.Connection[Any]) -> Iterator[Finding]:
     for name, position in connection.execute("SELECT name, position FROM view_position ORDER BY name"):
         behind = head - position
         yield Finding(f"view {name}", f"{behind} events behind", is_warning=behind > LAG_EVENTS_MAX)
+
+
+def _relay(settings: Settings, connection: psycopg.Connection[Any]) -> Iterator[Finding]:
+    if not settings.kafka.kafka_bootstrap:
+        return
+    position, problem = relayed(connection)
+    if problem is not None:
+        yield Finding("relay", problem, is_wrong=True)
+    else:
+        yield Finding("relay", f"the facts are on Kafka up to position {position}")
 
 
 def _checkpoints(connection: psycopg.Connection[Any], head: int) -> Iterator[Finding]:

@@ -37,6 +37,8 @@ def configure(log_format: Literal["text", "json"]) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    # A dozen lines for each connection, and for each try while a broker is away: the relay says it in one.
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
 
 
 def _renderers(log_format: Literal["text", "json"]) -> list[Processor]:

@@ -1,12 +1,12 @@
-"""What `mawid serve` runs: the parent keeps up the database, the one process that folds the views, and granian's
-workers, each with a desk and an app of its own. Start order: database, migrations, catalogue, views, workers; the stop
-order is the reverse.
+"""What `mawid serve` runs: the parent keeps up the database, the one process that folds the views, the relay's
+where there is Kafka, and granian's workers, each with a desk and an app of its own. Start order: database, migrations,
+catalogue, views, relay, workers; the stop order is the reverse.
 """
 
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from threading import Event, Thread
@@ -29,6 +29,7 @@ from infra.migrate import migrate
 from infra.policy_adoption import adopt_policies
 from infra.policy_file import read_policies
 from infra.postgres import Database, DatabaseUnavailable
+from infra.relaying import Relaying, relaying
 from infra.self_check import NightlyCheck
 from infra.settings import PREFIX, Settings
 from infra.signing import Signing
@@ -65,7 +66,9 @@ def prepare(settings: Settings, database: Database) -> list[str]:
 def serve(settings: Settings, database: Database, *, workers: int | None = None) -> None:
     """Until SIGTERM or Ctrl-C: then requests under way are answered and the queues committed."""
     http = settings.http
-    Settings.hand_to_workers(database.dsn)  # the parent keeps its claim on an embedded server
+    Settings.hand_to_workers(
+        database.dsn, settings.kafka.kafka_bootstrap
+    )  # the parent keeps its claim on an embedded server
     server = Granian(
         "infra.processes:worker",
         factory=True,
@@ -82,7 +85,10 @@ def serve(settings: Settings, database: Database, *, workers: int | None = None)
     )
     with ExitStack() as parts:
         views, stopping = parts.enter_context(following(settings, database.dsn)), Event()
-        threads = [Thread(target=_keep_running, args=(settings, database, views, stopping), name="watch", daemon=True)]
+        kept: list[Following | Relaying] = [views]
+        if settings.kafka.kafka_bootstrap:
+            kept.append(parts.enter_context(relaying(settings, database.dsn)))
+        threads = [Thread(target=_keep_running, args=(settings, database, kept, stopping), name="watch", daemon=True)]
         instance = parts.enter_context(open_instance(settings, database.dsn))
         upkeep = VaultUpkeep(instance, instance.erasures)
         threads.append(Thread(target=upkeep.run, args=(stopping,), name="vault", daemon=True))
@@ -132,9 +138,11 @@ def web_links(settings: Settings) -> list[str]:
     ]
 
 
-def _keep_running(settings: Settings, database: Database, views: Following, stopping: Event) -> None:
-    """The parent's own work: database and views kept up, and once an hour the refusals forgotten that had their day."""
-    forgot_at = followed_at = 0.0
+def _keep_running(
+    settings: Settings, database: Database, kept: Sequence[Following | Relaying], stopping: Event
+) -> None:
+    """The parent's own work: database and processes kept up, each hour the refusals forgotten that had their day."""
+    forgot_at = restarted_at = 0.0
     while not stopping.wait(0.2):
         try:
             if database.ensure_running():
@@ -143,9 +151,11 @@ def _keep_running(settings: Settings, database: Database, views: Following, stop
             _log.error("the embedded database does not start again", error=str(error))
             stopping.wait(RESTART_EVERY_S)
             continue
-        if monotonic() - followed_at > RESTART_EVERY_S and (ended := views.ensure_running()) is not None:
-            followed_at = monotonic()
-            _log.error("the views are followed again", because=ended)
+        if monotonic() - restarted_at > RESTART_EVERY_S:
+            for process in kept:
+                if (ended := process.ensure_running()) is not None:
+                    restarted_at = monotonic()
+                    _log.error("a process was started again", because=ended)
         if monotonic() - forgot_at > FORGET_EVERY_S:
             forgot_at = monotonic()
             forget_refusals(database.dsn, settings.desk.refusal_keep_h)

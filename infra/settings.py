@@ -95,7 +95,6 @@ class Instance:
         "system, or request: Mawid-Now of a command is the time",
     ] = "system"
     policy_file: Annotated[Path | None, PATH, "booking rules that differ from the built-in version"] = None
-    kafka_bootstrap: Annotated[str, BROKERS, "Kafka brokers; empty: no relay"] = ""
     notify_urls: Annotated[tuple[str, ...], URLS, "where notices go (Apprise addresses); empty: nowhere"] = ()
     log_format: Annotated[
         Literal["text", "json"], _matching("text|json", "text or json"), "log lines: text (key=value) or json"
@@ -225,6 +224,35 @@ class Callers:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Kafka:
+    kafka_bootstrap: Annotated[str, BROKERS, "Kafka brokers; empty: no relay"] = ""
+    kafka_security: Annotated[
+        Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"],
+        _matching("(SASL_)?(PLAINTEXT|SSL)", "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"),
+        "how brokers are spoken to, in Kafka's words",
+    ] = "PLAINTEXT"
+    kafka_sasl_mechanism: Annotated[
+        Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"],
+        _matching("PLAIN|SCRAM-SHA-(256|512)", "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"),
+        "how the user is proved to brokers",
+    ] = "SCRAM-SHA-512"
+    kafka_user: Annotated[str, Reader(str, "a name"), "user that brokers know; for SASL"] = ""
+    kafka_password_file: Annotated[Path | None, PATH, "file with that user's password and nothing else"] = None
+    kafka_ca_file: Annotated[Path | None, PATH, "certificates that brokers are known by; empty: the system's"] = None
+    kafka_topic_partitions: Annotated[int, LIMIT, "partitions of a topic that is made here"] = 4
+    kafka_topic_copies: Annotated[int, FROM_ZERO, "brokers that keep a topic made here; 0: as many as theirs say"] = 0
+    kafka_message_bytes_max: Annotated[int, LIMIT, "largest message"] = 8 * MIB
+    kafka_answer_s_max: Annotated[int, LIMIT, "longest wait for a broker's first answer"] = 5
+    relay_page_events_max: Annotated[int, LIMIT, "facts put on the topic at a time, and read at a time"] = 5_000
+    relay_delivery_s_max: Annotated[
+        int, LIMIT, "longest wait until these are acknowledged; then they are sent again"
+    ] = 15
+    maven_repository: Annotated[Path, PATH, "where the jars of a Kafka started here are kept"] = Path(
+        "~/.m2/repository"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     instance: Instance
     storage: Storage
@@ -237,6 +265,7 @@ class Settings:
     checkpoints: Checkpoints
     http: Http
     callers: Callers
+    kafka: Kafka
 
     @classmethod
     def load(cls, environ: Mapping[str, str] = os.environ) -> Self:
@@ -250,9 +279,10 @@ class Settings:
         return cls(**{group: kind(**values[group]) for group, kind in kinds.items()})
 
     @staticmethod
-    def hand_to_workers(dsn: str) -> None:
-        """Processes started from here on find this database, also where the parent runs it itself."""
+    def hand_to_workers(dsn: str, kafka_bootstrap: str) -> None:
+        """Processes started from here on find this database and this Kafka, also where the parent runs them itself."""
         os.environ[f"{PREFIX}DATABASE_URL"] = dsn
+        os.environ[f"{PREFIX}KAFKA_BOOTSTRAP"] = kafka_bootstrap
 
     def describe(self) -> list[Description]:
         return [

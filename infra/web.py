@@ -17,7 +17,7 @@ from psycopg_pool import ConnectionPool
 from api import health
 from api.app import create_app
 from api.edge import App, Edge
-from api.services import Checked, Limits, Services, Signing, Unauthenticated
+from api.services import Checked, Limits, Relayed, Services, Signing, Unauthenticated
 from domain.commands import Caller, RecordOperation
 from domain.ports import PersonFile, Receipt
 from infra.bootstrap import VIEWS, Instance
@@ -27,6 +27,7 @@ from infra.operation import SYSTEM, HourWatched, OperationWatch, Watched
 from infra.person_file import open_person_file
 from infra.published_checkpoints import PublishedCheckpoints
 from infra.reference_keys import reference_hash
+from infra.relay_position import relayed
 from infra.tokens import InvalidToken, TokenKeyFile, TokenReader
 from infra.vault import Vault
 from projections.lane import followed
@@ -110,6 +111,7 @@ def open_services(instance: Instance) -> Iterator[Services]:
             clock=settings.instance.clock,
             checkpoints=PublishedCheckpoints(),
             signing=lambda: _signing(pool),
+            relayed=lambda: _relayed(pool) if settings.kafka.kafka_bootstrap else None,
             lagging=lambda: _lagging(pool, head_at_start),
             stopped=lambda: _stopped(pool),
             reached=lambda: _reached(pool),
@@ -185,6 +187,12 @@ def _signing(pool: "ConnectionPool[Any]") -> Signing:
     with pool.connection() as connection:
         [row] = connection.execute(query).fetchall()
     return Signing(*row)
+
+
+def _relayed(pool: "ConnectionPool[Any]") -> Relayed:
+    with pool.connection() as connection:
+        position, problem = relayed(connection)
+    return Relayed(position, is_stopped=problem is not None)
 
 
 def _checked(pool: "ConnectionPool[Any]") -> dict[str, Checked]:

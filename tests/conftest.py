@@ -10,8 +10,11 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from infra.kafka.cluster import Cluster, running_cluster
 from infra.migrate import migrate
 from infra.postgres import EmbeddedDatabase, start_embedded
+from infra.settings import Settings
+from tests.topic import deleted
 
 ROOT = Path(__file__).parent.parent
 
@@ -112,6 +115,20 @@ def temporary_database(server: EmbeddedDatabase, template: str) -> Iterator[str]
     yield make_conninfo(server.dsn, dbname=name)
     with psycopg.connect(server.dsn, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """One broker for the whole run, so all its tests are of the xdist group `kafka`. Its parts missing is an error."""
+    repository = Settings.load({}).kafka.maven_repository.expanduser()
+    with running_cluster(tmp_path_factory.mktemp("kafka"), repository=repository) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def kafka_without_facts(kafka: Cluster) -> Cluster:
+    deleted(kafka.bootstrap)
+    return kafka
 
 
 @pytest.fixture

@@ -65,7 +65,12 @@ def test_another_distribution_that_ships_our_name_is_seen(wheel, monkeypatch, tm
 
 
 @pytest.mark.parametrize(
-    ("lock", "groups"), [("requirements.lock", ["build"]), ("requirements-test.lock", ["build", "dev"])]
+    ("lock", "groups"),
+    [
+        ("requirements.lock", ["build"]),
+        ("requirements-kafka.lock", ["build", "kafka"]),
+        ("requirements-test.lock", ["build", "kafka", "dev"]),
+    ],
 )
 def test_a_lock_answers_every_requirement(root, lock, groups):
     project = tomllib.loads((root / "pyproject.toml").read_text())
@@ -78,7 +83,7 @@ def test_a_lock_answers_every_requirement(root, lock, groups):
         assert requirement.specifier.contains(versions[canonicalize_name(requirement.name)]), requirement
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-test.lock"])
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-kafka.lock", "requirements-test.lock"])
 def test_every_locked_package_has_hashes(root, lock):
     text = (root / lock).read_text()
 
@@ -88,8 +93,9 @@ def test_every_locked_package_has_hashes(root, lock):
     assert [package["name"] for package in found if "--hash=sha256:" not in package["rest"]] == []
 
 
-def test_what_runs_is_what_was_tested(root):
-    runtime, tested = locked(root / "requirements.lock"), locked(root / "requirements-test.lock")
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-kafka.lock"])
+def test_what_runs_is_what_was_tested(root, lock):
+    runtime, tested = locked(root / lock), locked(root / "requirements-test.lock")
 
     assert runtime.items() <= tested.items()
 

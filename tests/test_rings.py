@@ -12,7 +12,7 @@ import pytest
 LINT_IMPORTS = Path(sys.executable).with_name("lint-imports")
 SEES_THE_WHOLE = re.compile(
     r"bootstrap|following|web|catalogue_loading|cli|clinic|daylist|demo|doctor|erasure_replay|importing|policy_adoption"
-    r"|processes|restoring|rush|simulate|simulation|self_check|stream_history|sweep|bench|vault_upkeep"
+    r"|processes|relaying|restoring|rush|simulate|simulation|self_check|stream_history|sweep|bench|vault_upkeep"
 )
 
 

@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "rebuild": "infra.cli.views:rebuild",
     "backup": "infra.cli.backup:backup",
     "restore": "infra.cli.backup:restore",
+    "relay": "infra.cli.relay:relay",
     "audit": "infra.cli.audit:audit",
     "keys": "infra.cli.keys:keys",
     "policy": "infra.cli.policy:policy",

@@ -12,6 +12,8 @@ class Failure(Exception):
 _SENTENCES: Final = (
     ("infra.settings", "SettingsError"),
     ("infra.postgres.unavailable", "DatabaseUnavailable"),
+    ("domain.ports", "TopicUnavailable"),
+    ("infra.kafka.unavailable", "KafkaUnavailable"),
     ("infra.keys", "KeyFileError"),
     ("infra.backup", "BackupError"),
     ("infra.key_rotation", "KeyRotationError"),

@@ -40,7 +40,7 @@ def test_a_value_is_read_into_its_type():
     assert settings.instance.clock == "request"
     assert settings.storage.pg_bin == Path("/opt/postgresql/bin")
     assert settings.instance.notify_urls == ("mailto://desk@example.org", "json://example.org/in")
-    assert settings.instance.kafka_bootstrap == "one:9092,two:9092"
+    assert settings.kafka.kafka_bootstrap == "one:9092,two:9092"
     assert settings.callers.clock_skew_s == 0
 
 
@@ -121,11 +121,13 @@ def test_a_limit_says_its_unit_in_its_name():
         "bytes",
         "commands",
         "connections",
+        "copies",
         "days",
         "events",
         "h",
         "lines",
         "ms",
+        "partitions",
         "rows",
         "s",
         "streams",
@@ -168,9 +170,10 @@ def test_without_an_argument_the_environment_is_read(root):
 
 def test_a_worker_reads_the_address_that_was_handed_to_it(root, monkeypatch):
     monkeypatch.setenv("MAWID_DATABASE_URL", "")  # puts back what was there
+    monkeypatch.setenv("MAWID_KAFKA_BOOTSTRAP", "")
     script = "from infra.settings import Settings; print(Settings.load().storage.database_url)"
 
-    Settings.hand_to_workers("host=db.example.org password='a b'")
+    Settings.hand_to_workers("host=db.example.org password='a b'", "")
 
     answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=root)
     assert answer.stdout.strip() == "host=db.example.org password='a b'"
