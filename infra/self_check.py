@@ -33,12 +33,14 @@ class Checked(NamedTuple):
 
 
 def check_all(settings: Settings, dsn: str, told: Callable[[int], None] = lambda _events: None) -> Sequence[Checked]:
-    """Every part, the log first. Bookings and views go on meanwhile; a view without a live one is not compared."""
+    """Every part, the log first. Bookings and views go on meanwhile; a view without a live one is left out."""
     whole = check_log(dsn, told)
     checked = [Checked(LOG, whole.position, str(whole.breach) if whole.breach is not None else None)]
     if whole.breach is None:  # what is folded from a broken log proves nothing
         views = self_check(dsn, views_for(settings, dsn))
-        checked += [Checked(view.view, view.events, _sentence(view.difference)) for view in views]
+        checked += [
+            Checked(view.view, view.events, _sentence(view.difference)) for view in views if view.equal is not None
+        ]
     _keep(dsn, checked)
     for each in checked:
         if each.problem is not None:

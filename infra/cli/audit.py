@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from infra.bootstrap import VIEWS
 from infra.cli.checkpoints import checkpoint, key, witness
 from infra.cli.erasures import erasures
 from infra.cli.history import history
@@ -30,6 +31,8 @@ def check() -> None:
     for each in checked:
         verdict = "whole" if each.part == LOG else "equal to the log"
         click.echo(f"{each.part}: {each.position} events, {each.problem or verdict}")
+    for view in sorted(set(VIEWS) - {each.part for each in checked}):
+        click.echo(f"{view}: not compared")
     if any(each.problem is not None for each in checked):
         raise SystemExit(1)
 

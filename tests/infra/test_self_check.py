@@ -113,3 +113,9 @@ def test_two_processes_do_not_check_at_once(settings, database_url):
         other.execute("SELECT pg_advisory_lock(hashtextextended('mawid checks itself', 0))")
 
         assert NightlyCheck(settings, database_url).once(tomorrow) is None
+
+
+def test_a_view_that_is_not_there_yet_is_not_said_to_be_equal(office, settings, database_url):
+    office.submit(office.booking(1))
+
+    assert [each.part for each in check_all(settings, database_url)] == [LOG]
