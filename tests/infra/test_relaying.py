@@ -10,7 +10,7 @@ import msgspec
 import psutil
 import psycopg
 import pytest
-from kafka import KafkaAdminClient
+from kafka import KafkaAdminClient, KafkaProducer
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from api import event_pages, feed
@@ -86,6 +86,19 @@ def test_a_message_is_what_the_feed_tells_and_what_the_schema_says(story, settin
         data = schema["$defs"][envelope["type"]]
         assert set(data["required"]) <= envelope["data"].keys() <= data["properties"].keys()
     assert SlotBooked.TOPIC in {event.type for event in told.values()}
+
+
+def test_a_message_lies_where_any_client_would_put_it(office, database_url, settings_for, kafka):
+    with relayed_by_a_thread(settings_for(database_url), database_url):
+        await_relayed(database_url)
+    partition_of = {each.key: each.partition for each in received(kafka.bootstrap)}
+    producer = KafkaProducer(bootstrap_servers=kafka.bootstrap)
+
+    theirs = {key: producer.send(FACTS, b"", key.encode()).get(WAIT_S).partition for key in partition_of}
+
+    producer.close()
+    assert theirs == partition_of
+    assert len(set(theirs.values())) > 1
 
 
 def test_a_topic_made_here_keeps_everything_for_ever(story, settings_for, kafka):
