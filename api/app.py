@@ -102,8 +102,8 @@ def create_app(services: Services) -> Edge:
     app = _routes(runner, of_many)
     app.state.services, app.state.callers = services, callers
     app.state.references, app.state.metrics = references, metrics
-    app.state.availability = Recent.within(services.limits)
-    return Edge(Door(app, runner, of_many), services.limits, metrics)
+    recent = app.state.recent = Recent.within(services.limits)
+    return Edge(Door(app, runner, of_many, recent), services.limits, metrics)
 
 
 def _routes(runner: Runner, of_many: Bulk) -> FastAPI:

@@ -1,6 +1,6 @@
 """What is free: days of an office, and the starts of one day, in places of the service asked for."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Any, Final
 
@@ -139,7 +139,7 @@ async def days(
             found, of = office_day.days(*asked, upto=past.position, now=past.now), past.place
         return {"days": [_day(each) for each in found], "as_of": views.shown(of)}
 
-    return await _answered(request, services, past, ("days", office, service, since, last), read)
+    return await _answered(request, services, past, read)
 
 
 @router.get(
@@ -167,23 +167,22 @@ async def starts(
             found, of = office_day.starts(*asked, upto=past.position, now=past.now), past.place
         return {"slots": [_start(each) for each in found], "as_of": views.shown(of)}
 
-    return await _answered(request, services, past, ("starts", office, service, day), read)
+    return await _answered(request, services, past, read)
 
 
 async def _answered(
     request: Request,
     services: Services,
     past: Moment | None,
-    asked: Hashable,
     read: Callable[[Connection[Any]], dict[str, Any]],
 ) -> Response:
     headers = headers_of(request.scope)
-    recent: Recent = request.app.state.availability
+    recent: Recent = request.app.state.recent
     work_out = partial(_read, services, read)
     if past is not None or AT_LEAST in headers or clock.HEADER in headers:
         body = await run_in_threadpool(work_out)
     else:
-        body = await recent.answer(asked, work_out)
+        body = (await recent.answer(request.scope, work_out)).body
     return unless_known(request, body, _JSON)
 
 

@@ -1,4 +1,5 @@
-"""The commands that come by the thousand are taken here, in front of FastAPI, whose layers cost more than a booking.
+"""The commands that come by the thousand are taken here, in front of FastAPI, whose layers cost more than a booking; so
+are readings that were worked out for somebody else a moment ago.
 
 Both doors call the same function, so they answer alike; tests/api/test_doors.py compares them.
 """
@@ -13,6 +14,7 @@ from api.command_specs import Spec
 from api.commands import BOOK, CANCEL, RESCHEDULE
 from api.edge import App, Scope, Send
 from api.problems import Answer
+from api.recent import Recent
 from api.runner import Runner
 
 _OF_BOOKING: Final = re.compile(r"/v1/bookings/(?P<reference>[^/]+)/(?P<command>reschedule|cancel)")
@@ -20,10 +22,11 @@ _COMMANDS: Final = {"reschedule": RESCHEDULE, "cancel": CANCEL}
 
 
 class Door:
-    def __init__(self, inner: App, runner: Runner, of_many: Bulk) -> None:
+    def __init__(self, inner: App, runner: Runner, of_many: Bulk, recent: Recent) -> None:
         self._inner = inner
         self._runner = runner
         self._bulk = of_many
+        self._recent = recent
 
     async def __call__(self, scope: Scope, receive: bodies.Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] == "POST":
@@ -35,6 +38,9 @@ class Door:
             if path == bulk.PATH:
                 await reply(await self._bulk.answer(scope, receive), send)
                 return
+        elif scope["type"] == "http" and scope["method"] == "GET" and (told := self._recent.told(scope)) is not None:
+            await reply(told, send)
+            return
         await self._inner(scope, receive, send)
 
 

@@ -148,3 +148,19 @@ def test_an_address_that_is_none_is_not_found(api, path):
 
     assert (response.status_code, response.json()["type"]) == (404, "/problems/not-found")
     assert response.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("path", ["/v1/availability", "/v1/availability/slots"])
+def test_what_others_were_told_is_told_as_fastapi_tells_it(api, path):
+    office = api.given_an_office()
+    day = "date" if path.endswith("slots") else "from"
+    asked = f"{path}?office={office}&service=SV-CA-02&{day}=2011-01-03"
+    api.get(asked, headers={"Mawid-At-Least": str(api.head())})
+
+    first, at_the_door = api.get(asked), api.get(asked)
+    known = api.get(asked, headers={"If-None-Match": first.headers["etag"]})
+
+    says = {name: value for name, value in first.headers.items() if name not in SAYS_NOTHING}
+    assert (at_the_door.status_code, at_the_door.content) == (first.status_code, first.content)
+    assert {name: value for name, value in at_the_door.headers.items() if name not in SAYS_NOTHING} == says
+    assert known.status_code == 304

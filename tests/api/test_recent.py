@@ -3,9 +3,19 @@ from threading import Event
 
 import pytest
 
+from api.exchange import KEY, Exchange
 from api.recent import Recent
 
 WAIT_S = 10
+
+
+def scope(query="office", **headers):
+    named = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    return {"path": "/v1/availability", "query_string": query.encode(), "headers": named, KEY: Exchange("r")}
+
+
+async def told(recent, work, query="office"):
+    return (await recent.answer(scope(query), work)).body
 
 
 class Counted:
@@ -28,7 +38,7 @@ def test_who_asks_within_the_time_is_told_the_same():
     recent, work = Recent(kept_s=60, answers_max=10), Counted()
 
     async def ask_twice():
-        return [await recent.answer("office", work), await recent.answer("office", work)]
+        return [await told(recent, work), await told(recent, work)]
 
     assert asyncio.run(ask_twice()) == [b"1", b"1"]
 
@@ -37,7 +47,7 @@ def test_who_asks_after_the_time_is_told_anew():
     recent, work = Recent(kept_s=0, answers_max=10), Counted()
 
     async def ask_twice():
-        return [await recent.answer("office", work), await recent.answer("office", work)]
+        return [await told(recent, work), await told(recent, work)]
 
     assert asyncio.run(ask_twice()) == [b"1", b"2"]
 
@@ -46,7 +56,7 @@ def test_those_who_ask_at_once_wait_for_one_answer():
     recent, work = Recent(kept_s=0, answers_max=10), Counted(may_go_on=False)
 
     async def ask_together():
-        asking = [asyncio.create_task(recent.answer("office", work)) for _ in range(50)]
+        asking = [asyncio.create_task(told(recent, work)) for _ in range(50)]
         await asyncio.to_thread(work.has_begun.wait, WAIT_S)
         work.may_go_on.set()
         return set(await asyncio.gather(*asking))
@@ -58,9 +68,9 @@ def test_who_leaves_takes_the_answer_from_nobody_else():
     recent, work = Recent(kept_s=60, answers_max=10), Counted(may_go_on=False)
 
     async def one_leaves():
-        first = asyncio.create_task(recent.answer("office", work))
+        first = asyncio.create_task(told(recent, work))
         await asyncio.to_thread(work.has_begun.wait, WAIT_S)
-        second = asyncio.create_task(recent.answer("office", work))
+        second = asyncio.create_task(told(recent, work))
         await asyncio.sleep(0)
         first.cancel()
         work.may_go_on.set()
@@ -78,8 +88,8 @@ def test_a_fault_is_told_to_who_asked_and_not_kept():
 
     async def ask_twice():
         with pytest.raises(LookupError):
-            await recent.answer("office", fails)
-        return await recent.answer("office", work)
+            await told(recent, fails)
+        return await told(recent, work)
 
     assert asyncio.run(ask_twice()) == b"1"
 
@@ -88,6 +98,23 @@ def test_the_oldest_answer_makes_room():
     recent, work = Recent(kept_s=60, answers_max=2), Counted()
 
     async def ask(*names):
-        return [await recent.answer(name, work) for name in names]
+        return [await told(recent, work, name) for name in names]
 
     assert asyncio.run(ask("a", "b", "c", "b", "a")) == [b"1", b"2", b"3", b"2", b"4"]
+
+
+@pytest.mark.parametrize("own", ["authorization", "mawid-at-least", "mawid-now", "if-none-match"])
+def test_who_asks_for_something_of_their_own_is_not_told_it_at_the_door(own):
+    recent, work = Recent(kept_s=60, answers_max=2), Counted()
+    asyncio.run(told(recent, work))
+
+    assert recent.told(scope(accept="*/*")).body == b"1"
+    assert recent.told(scope(**{own: "x"})) is None
+    assert recent.told(scope("another office")) is None
+
+
+def test_nothing_old_is_told_at_the_door():
+    recent, work = Recent(kept_s=0, answers_max=2), Counted()
+    asyncio.run(told(recent, work))
+
+    assert recent.told(scope()) is None
