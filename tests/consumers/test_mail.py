@@ -67,7 +67,9 @@ def test_a_letter_is_in_the_language_of_its_reader_and_can_be_told_from_another(
 def test_a_calendar_moves_the_entry_with_the_booking_and_drops_it_when_it_is_cancelled(mail, mailbox, story):
     causes = [story.book(), story.move(TEN), story.cancel()]
     for cause in causes:
-        message = compose(notice_of(cause), story.facts, names=NAMES, reference="7M4K-92QX-R3TB-H", language="en")
+        notice = notice_of(cause)
+        assert notice is not None
+        message = compose(notice, story.facts, names=NAMES, reference="7M4K-92QX-R3TB-H", language="en")
         mail.send(Envelope(message=message, mobile="+966500000001", id=str(cause.position), at=BEFORE))
 
     calendar: dict[str, Any] = {}  # as a client keeps it: by UID, the highest SEQUENCE counts
