@@ -11,6 +11,7 @@ from domain.events import (
     BookingDisplacedIn,
     BookingDisplacedOut,
     BookingMovedIn,
+    Event,
     Fact,
     PlaceOffered,
     SlotBooked,
@@ -49,14 +50,14 @@ _NEWS_OF_THEIR_OWN: Final = frozenset({Kind.CONFIRMATION, Kind.CHANGE, Kind.CANC
 
 def notice_of(fact: Fact) -> Notice | None:
     """Most facts are nobody's message. A reminder is no fact's: see `reminder_of`."""
-    kind = _kind_of(fact)
+    kind = kind_of(fact.event)
     if kind is None or fact.person is None or fact.booking is None:
         return None
     return Notice(fact.position, kind, fact.person, fact.booking)
 
 
-def _kind_of(fact: Fact) -> Kind | None:
-    match fact.event:
+def kind_of(event: Event) -> Kind | None:
+    match event:
         case SlotBooked(judged_by="policy"):
             return Kind.CONFIRMATION
         case BookingMovedIn():
@@ -99,7 +100,7 @@ def outdated(notice: Notice, facts: Sequence[Fact], now: datetime, late_after: t
 
 
 def _supersedes(fact: Fact) -> bool:
-    kind = _kind_of(fact)
+    kind = kind_of(fact.event)
     return kind is not None and kind is not Kind.OFFER
 
 

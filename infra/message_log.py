@@ -1,7 +1,7 @@
 """What people were told, and what became of it: table `message`, in SQL. No personal data is here, and no text."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from psycopg import Connection
@@ -33,19 +33,45 @@ class ReminderHour(NamedTuple):
 
 
 def enqueue(
-    connection: Connection[Any], *, position: int, kind: str, person: str, booking: str,
-    channels: Sequence[str], now: datetime,
-) -> bool:  # fmt: skip
-    """In the caller's transaction: with the position that says the fact was seen. False: it is there already."""
+    connection: Connection[Any], *, position: int, topic: str, kind: str, channels: Sequence[str], now: datetime
+) -> bool:
+    """In the caller's transaction: with the position that says the fact was seen. Whose it is, the log says.
+
+    False: it is there already, or the log has no such fact.
+    """
     query = """
         INSERT INTO message (position, kind, channel, person, booking, queued_at, due_at)
-        SELECT %(position)s, %(kind)s, channel, %(person)s, %(booking)s, %(now)s, %(now)s
-        FROM unnest(%(channels)s::text[]) AS channel
-        WHERE NOT EXISTS (SELECT FROM message WHERE position = %(position)s AND kind = %(kind)s)
+        SELECT position, %(kind)s, channel, person, booking, %(now)s, %(now)s
+        FROM public.log, unnest(%(channels)s::text[]) AS channel
+        WHERE position = %(position)s AND type = %(topic)s AND person IS NOT NULL AND booking IS NOT NULL
+          AND NOT EXISTS (SELECT FROM message WHERE position = %(position)s AND kind = %(kind)s)
         ON CONFLICT DO NOTHING
     """
-    asked = {"position": position, "kind": kind, "person": person, "booking": booking}
-    return connection.execute(query, asked | {"channels": list(channels), "now": now}).rowcount > 0
+    asked = {"position": position, "topic": topic, "kind": kind, "channels": list(channels), "now": now}
+    return connection.execute(query, asked).rowcount > 0
+
+
+def enqueue_reminders(
+    connection: Connection[Any], day: date, *, channels: Sequence[str], placed_before: datetime, now: datetime
+) -> int | None:
+    """Of the visits that stand on the day and were placed there before an instant. None: that has been done."""
+    query = """
+        INSERT INTO message (position, kind, channel, person, booking, queued_at, due_at)
+        SELECT last_position, 'reminder', way.channel, booking.person, booking.booking, %(now)s, %(now)s
+        FROM view_catalogue.office JOIN view_bookings.booking USING (office)
+        JOIN public.log ON log.position = last_position AND log.at < %(placed_before)s
+        CROSS JOIN unnest(%(channels)s::text[]) AS way (channel)
+        WHERE starts_at >= %(midnight)s AND starts_at < %(midnight)s + interval '1 day'
+          AND status = 'confirmed' AND NOT unplaced AND booking.person IS NOT NULL
+        ON CONFLICT DO NOTHING
+    """
+    midnight = datetime.combine(day, datetime.min.time(), RIYADH)
+    asked = {"midnight": midnight, "channels": list(channels), "placed_before": placed_before, "now": now}
+    with connection.transaction():
+        done = connection.execute("INSERT INTO reminded_day VALUES (%s, %s) ON CONFLICT DO NOTHING", (day, now))
+        if not done.rowcount:
+            return None
+        return connection.execute(query, asked).rowcount
 
 
 def take_up(connection: Connection[Any], now: datetime, *, retry_first_s: int, retry_s_max: int) -> Queued | None:

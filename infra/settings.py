@@ -296,7 +296,7 @@ class Messages:
     message_late_h_max: Annotated[
         int, LIMIT, "how long after what a person did themselves a message about it is still sent"
     ] = 48
-    messages_per_person_day_max: Annotated[int, LIMIT, "messages to one person a day; further ones are not sent"] = 10
+    person_day_messages_max: Annotated[int, LIMIT, "messages to one person a day; further ones are not sent"] = 10
     reminder_at: Annotated[str, TIME_OF_DAY, "when the next day's visits are reminded of, office time"] = "16:00"
 
 
