@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from email.message import EmailMessage
 from typing import Final, Literal
 
-from consumers.sending import Envelope, HandedOver, Refused, Unavailable
+from consumers.sending import Away, Envelope, HandedOver, Refused, Unavailable
 from domain.calendar_entry import Invitation, calendar_entry, method_of
 
 Security = Literal["none", "starttls", "tls"]
@@ -30,11 +30,11 @@ class Mail:
 
     def __init__(self, server: MailServer, trust: ssl.SSLContext | None = None) -> None:
         """`trust`: which servers are; None: those that the machine trusts."""
-        self._server, self._trust = server, trust
+        self.server, self._trust = server, trust
         self._connection: smtplib.SMTP | None = None
 
     def send(self, envelope: Envelope) -> HandedOver:
-        letter = _letter(envelope, self._server.sender, address_of(self._server.address, envelope.mobile))
+        letter = _letter(envelope, self.server.sender, address_of(self.server.address, envelope.mobile))
         try:
             self._connected().send_message(letter)
         except (smtplib.SMTPException, OSError) as error:
@@ -63,7 +63,7 @@ class Mail:
             return False
 
     def _connect(self) -> smtplib.SMTP:
-        server, trust = self._server, self._trust or ssl.create_default_context()
+        server, trust = self.server, self._trust or ssl.create_default_context()
         connection: smtplib.SMTP
         if server.security == "tls":
             connection = smtplib.SMTP_SSL(server.host, server.port, timeout=server.wait_s_max, context=trust)
@@ -104,11 +104,11 @@ def _failure(error: smtplib.SMTPException | OSError) -> Refused | Unavailable:
         case smtplib.SMTPRecipientsRefused(recipients=recipients):
             [code] = {code for code, _ in recipients.values()}
         case smtplib.SMTPAuthenticationError():
-            return Unavailable("smtp-login")
+            return Away("smtp-login")
         case smtplib.SMTPResponseException(smtp_code=code) if code > 0:
             pass
         case smtplib.SMTPNotSupportedError():
-            return Unavailable("smtp-not-supported")
+            return Away("smtp-not-supported")
         case _:
-            return Unavailable("smtp-connection")
+            return Away("smtp-connection")
     return Refused(f"smtp-{code}") if code >= _FOR_GOOD else Unavailable(f"smtp-{code}")

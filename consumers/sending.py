@@ -39,6 +39,10 @@ class Unavailable(SendingFailed):
     """It may go later."""
 
 
+class Away(Unavailable):
+    """No message could go this way now: it is the server, not the message."""
+
+
 class Channel(Protocol):
     @property
     def name(self) -> str: ...

@@ -4,6 +4,7 @@ One session, used by one thread: it sends, and between messages it listens. What
 next message begins another.
 """
 
+import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from typing import Any, Final, Literal, NamedTuple
 from smpplib import consts, exceptions, gsm, smpp
 from smpplib.client import Client
 
-from consumers.sending import Envelope, HandedOver, Refused, Unavailable
+from consumers.sending import Away, Envelope, HandedOver, Refused, Unavailable
 
 #: Ours are three or four in Arabic.
 _PARTS_MAX: Final = 10
@@ -34,6 +35,11 @@ _STATES: Final = {
     consts.SMPP_MESSAGE_STATE_REJECTED: "REJECTD",
 }
 _RECEIPT: Final = re.compile(rb"id:(?P<id>\S+).*?\bstat:(?P<state>\w+)", re.DOTALL | re.IGNORECASE)
+
+
+#: The library writes what it sends into its log, numbers and texts, and a warning of each end of a session.
+_LOG: Final = logging.getLogger("smpp")
+_LOG.setLevel(logging.ERROR)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,13 +80,13 @@ class Sms:
             return HandedOver(tuple(self._submit(client, part, coding, esm_class, envelope) for part in parts))
         except (exceptions.ConnectionError, exceptions.UnknownCommandError, OSError) as error:
             self.close()
-            raise Unavailable("smpp-connection") from error
+            raise Away("smpp-connection") from error
         except exceptions.PDUError as error:
             self.close()
             raise _failure(error) from error
 
     def listen(self) -> None:
-        """Take in what has come meanwhile; a silent line is asked whether it lives. Unavailable."""
+        """Take in what has come meanwhile; a silent line is asked whether it lives. Away."""
         try:
             client = self._bound()
             client.poll(auto_send_enquire_link=False)
@@ -88,12 +94,12 @@ class Sms:
                 self._ask(client, smpp.make_pdu("enquire_link", client=client))
         except (exceptions.ConnectionError, exceptions.PDUError, exceptions.UnknownCommandError, OSError) as error:
             self.close()
-            raise Unavailable("smpp-connection") from error
+            raise Away("smpp-connection") from error
 
     def close(self) -> None:
         client, self._client = self._client, None
         if client is not None:
-            client.disconnect()
+            client.disconnect()  # without a word: the server may be the reason
 
     # -- one session --------------------------------------------------------------------------------------------------
 
@@ -101,7 +107,9 @@ class Sms:
         if self._client is not None:
             return self._client
         server = self._server
-        client = Client(server.host, server.port, timeout=server.wait_s_max, allow_unknown_opt_params=True)
+        client = Client(
+            server.host, server.port, server.wait_s_max, logger_name=_LOG.name, allow_unknown_opt_params=True
+        )
         try:
             client.connect()
             client.bind_transceiver(system_id=server.user, password=server.password)
@@ -198,7 +206,8 @@ def _receipt(pdu: Any, ids: str) -> SmsReceipt | None:  # noqa: ANN401
 def _failure(error: exceptions.PDUError) -> Refused | Unavailable:
     status = error.args[1] if len(error.args) > 1 else None
     if not isinstance(status, int):
-        return Unavailable("smpp-connection")
+        return Away("smpp-connection")
     why = f"smpp-{status:#06x}"
-    is_of_the_session = error.args[0] != "submit_sm_resp"
-    return Unavailable(why) if is_of_the_session or status in _BUSY else Refused(why)
+    if error.args[0] != "submit_sm_resp":  # the session's own, such as a wrong password
+        return Away(why)
+    return Unavailable(why) if status in _BUSY else Refused(why)

@@ -1,6 +1,6 @@
 """What people were told, and what became of it: table `message`, in SQL. No personal data is here, and no text."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -74,20 +74,25 @@ def enqueue_reminders(
         return connection.execute(query, asked).rowcount
 
 
-def take_up(connection: Connection[Any], now: datetime, *, retry_first_s: int, retry_s_max: int) -> Queued | None:
-    """The message that has been due longest. Should the process end before it tells what came of the attempt, the
-    message is due again when a retry would be."""
+def take_up(
+    connection: Connection[Any], now: datetime, *, retry_first_s: int, retry_s_max: int, resting: Collection[str] = ()
+) -> Queued | None:
+    """The message that has been due longest, but for those whose channel rests.
+
+    Should the process end before it tells what came of the attempt, the message is due again when a retry would be.
+    """
     query = """
         UPDATE message
         SET attempts = attempts + 1,
             due_at = %(now)s + least(%(first)s * 2.0 ^ least(attempts, 30), %(most)s) * interval '1 second'
         WHERE (position, kind, channel) = (
-            SELECT position, kind, channel FROM message WHERE due_at <= %(now)s
+            SELECT position, kind, channel FROM message WHERE due_at <= %(now)s AND channel <> ALL(%(resting)s)
             ORDER BY due_at, position LIMIT 1 FOR UPDATE SKIP LOCKED)
         RETURNING position, kind, channel, person, booking, attempts
     """
+    asked = {"now": now, "first": retry_first_s, "most": retry_s_max, "resting": list(resting)}
     with connection.cursor(row_factory=class_row(Queued)) as cursor:
-        return cursor.execute(query, {"now": now, "first": retry_first_s, "most": retry_s_max}).fetchone()
+        return cursor.execute(query, asked).fetchone()
 
 
 def told_today(connection: Connection[Any], message: Queued, now: datetime) -> int:

@@ -17,8 +17,8 @@ import structlog
 from psycopg import Connection
 
 from consumers.composing import Name, Names, compose, language_of
-from consumers.notices import Kind, Notice, kind_of, outdated
-from consumers.sending import Channel, Envelope, Refused, SendingFailed, Unavailable
+from consumers.notices import Kind, Notice, Outdated, kind_of, outdated
+from consumers.sending import Away, Channel, Envelope, Refused, SendingFailed, Unavailable
 from consumers.sms import Sms, SmsReceipt
 from domain.calendar import RIYADH, local_date
 from domain.commands import Caller, RecordReminders
@@ -61,6 +61,7 @@ class Messenger:
         self._instance, self._connection = instance, connection
         self._limits = instance.settings.messages
         self._channels = {channel.name: channel for channel in channels}
+        self._rested: dict[str, float] = {}
 
     # -- one message --------------------------------------------------------------------------------------------------
 
@@ -68,7 +69,11 @@ class Messenger:
         """False: none is due."""
         limits = self._limits
         queued = message_log.take_up(
-            self._connection, now, retry_first_s=limits.message_retry_first_s, retry_s_max=limits.message_retry_s_max
+            self._connection,
+            now,
+            retry_first_s=limits.message_retry_first_s,
+            retry_s_max=limits.message_retry_s_max,
+            resting=self._resting(),
         )
         if queued is None:
             return False
@@ -88,6 +93,8 @@ class Messenger:
         try:
             handed = channel.send(envelope)
         except Unavailable as failure:
+            if isinstance(failure, Away):
+                self._rest(channel, failure)
             if queued.attempts < self._limits.message_attempts_max:
                 message_log.put_off(self._connection, queued, failure.why, now)
             else:
@@ -113,7 +120,10 @@ class Messenger:
         if why is None:
             why, person = self._open(notice)
         if person is None or person.mobile is None:
-            message_log.suppress(self._connection, queued, why or "no-mobile", now)
+            # A reminder is queued in time: that it did not leave in time is a failure, and C2 is to say so.
+            is_failure = notice.kind is Kind.REMINDER and why is Outdated.PAST
+            end = message_log.fail if is_failure else message_log.suppress
+            end(self._connection, queued, why or "no-mobile", now)
             return None
         message = compose(
             notice,
@@ -150,16 +160,25 @@ class Messenger:
         ]
         return Names(*found)
 
+    def _rest(self, channel: Channel, failure: Away) -> None:
+        """What is away costs its whole timeout to find out: meanwhile the other ways stay open."""
+        self._rested[channel.name] = monotonic() + self._limits.message_server_rest_s
+        _log.warning("a server of messages is away", channel=channel.name, why=failure.why)
+
+    def _resting(self) -> list[str]:
+        return [name for name, until in self._rested.items() if monotonic() < until]
+
     # -- what comes back, and what the clock brings -------------------------------------------------------------------
 
     def listen(self) -> None:
         """Receipts that have come in are noted."""
+        resting = self._resting()
         for channel in self._channels.values():
-            if isinstance(channel, Sms):
+            if isinstance(channel, Sms) and channel.name not in resting:
                 try:
                     channel.listen()
-                except Unavailable as failure:
-                    _log.warning("the SMS centre is away", why=failure.why)
+                except Away as failure:
+                    self._rest(channel, failure)
 
     def remind(self, now: datetime) -> int:
         """The day before, once its hour has come and the views know of all that was booked by then."""
@@ -214,11 +233,12 @@ def _run(instance: Instance, connection: Connection[Any], stopping: Signal) -> N
     try:
         while not stopping.is_set():
             now = datetime.now(UTC)
+            has_sent = messenger.send_next(now)
             messenger.listen()
             if monotonic() >= next_upkeep:
                 next_upkeep = monotonic() + _UPKEEP_EVERY_S
                 _keep_up(messenger, now, in_system_clock=settings.instance.clock == "system")
-            if not messenger.send_next(now):
+            if not has_sent:
                 stopping.wait(LOOK_S)
     finally:
         for channel in channels:

@@ -293,6 +293,7 @@ class Messages:
     message_attempts_max: Annotated[int, LIMIT, "attempts at sending a message; then it is given up"] = 12
     message_retry_first_s: Annotated[int, LIMIT, "from the first attempt to the second; then twice as long"] = 30
     message_retry_s_max: Annotated[int, LIMIT, "longest time from one attempt to the next"] = 3600
+    message_server_rest_s: Annotated[int, LIMIT, "from finding a server away to looking for it again"] = 10
     message_late_h_max: Annotated[
         int, LIMIT, "how long after what a person did themselves a message about it is still sent"
     ] = 48

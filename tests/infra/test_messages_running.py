@@ -71,7 +71,7 @@ def coming_start(office) -> datetime:
     return datetime.combine(day, wall(10), RIYADH)
 
 
-def entry_of(letter) -> tuple[str, Any]:
+def entry_of(letter) -> tuple[Any, Any]:
     parsed = message_from_bytes(letter.content, policy=policy.default)
     (part,) = [part for part in parsed.walk() if part.get_content_type() == "text/calendar"]
     calendar = icalendar.Calendar.from_ical(part.get_content())
@@ -93,7 +93,8 @@ def test_a_booking_is_confirmed_moved_and_cancelled_by_letter_and_sms(make_offic
             for position, topic, state in facts:
                 event, seen = wire.decode(topic, state), max(seen, position)
                 queue_message(connection, position, event, channels=channels, now=datetime.now(UTC))
-            deadline, states = time.monotonic() + 30, {}
+            deadline = time.monotonic() + 30
+            states: dict[str, str] = {}
             while set(states.values()) != {"delivered"}:
                 assert time.monotonic() < deadline, states
                 time.sleep(0.05)
@@ -140,7 +141,9 @@ def test_servers_that_are_away_stop_nothing_and_the_message_waits(make_office, d
     booked = office.submit(office.booking(1, start=start, at=datetime.now(UTC), mobile="+966500000001"))
 
     with running(office.instance), psycopg.connect(database_url, autocommit=True) as connection:
-        Follower(database_url, views_for(office.instance.settings, database_url), page_events_max=1_000).close()
+        follower = Follower(database_url, views_for(office.instance.settings, database_url), page_events_max=1_000)
+        follower.catch_up()
+        follower.close()
         (topic, state) = connection.execute(
             "SELECT type, state FROM log WHERE position = %s", (booked.position,)
         ).fetchone() or ("", b"")

@@ -1,5 +1,6 @@
 """What is queued leaves, once, while it is true; what becomes of it is noted, and nothing of anybody's data is."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,8 +16,8 @@ from infra.messaging import Messenger, queue_message
 from infra.settings import Settings
 from projections import history
 from projections.follow import Follower
-from tests.consumers.peers import Mailbox, smtp_server
-from tests.offices import ADVANCE
+from tests.consumers.peers import Mailbox, free_port, smtp_server
+from tests.offices import ADVANCE, MONDAY
 
 MOBILE = "+966500000001"
 ADDRESS = "966500000001@sms.example"
@@ -30,6 +31,7 @@ class Post:
 
     def __init__(self, office, connection, mailbox, follower, mail):
         self.office, self.connection, self.mailbox, self.follower = office, connection, mailbox, follower
+        self.mail = mail
         self.messenger = Messenger(office.instance, connection, [mail])
         self.seen = office.head()
 
@@ -206,6 +208,19 @@ def test_attempts_are_bounded_and_ever_further_apart(open_post):
     assert post.messages() == [("confirmation", "failed", "smtp-450")]
 
 
+def test_a_server_that_is_away_is_left_alone_for_a_while(post):
+    away = Mail(replace(post.mail.server, port=free_port()))
+    messenger = Messenger(post.office.instance, post.connection, [away])
+    for seed in (1, 2, 3):
+        post.book(seed, mobile=f"+96650000000{seed}")
+    post.queue()
+
+    tried = [messenger.send_next(ADVANCE) for _ in range(3)]
+
+    assert tried == [True, False, False]
+    assert post.messages() == [("confirmation", "queued", "smtp-connection")] + 2 * [("confirmation", "queued", None)]
+
+
 def test_a_process_that_ended_in_the_middle_leaves_the_message_to_a_later_attempt(open_post):
     post = open_post(MAWID_MESSAGE_ATTEMPTS_MAX="2")
     post.book()
@@ -342,6 +357,17 @@ def test_nobody_is_reminded_of_a_visit_they_have_cancelled_since(post):
     post.send(EVE + MINUTE)
 
     assert post.messages() == [("reminder", "suppressed", "ended")]
+
+
+def test_a_reminder_that_did_not_leave_before_its_visit_began_has_failed(post):
+    post.book()
+    post.follower.catch_up()
+    post.messenger.remind(EVE)
+
+    post.send(MONDAY)
+
+    assert post.messages() == [("reminder", "failed", "past")]
+    assert post.messenger.tell_hours(MONDAY + HOUR) == 1
 
 
 def test_what_became_of_an_hours_reminders_is_told_once_as_a_fact(post):
