@@ -2,6 +2,7 @@
 
 import smtplib
 import ssl
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from typing import Final, Literal
@@ -69,14 +70,13 @@ class Mail:
             connection = smtplib.SMTP_SSL(server.host, server.port, timeout=server.wait_s_max, context=trust)
         else:
             connection = smtplib.SMTP(server.host, server.port, timeout=server.wait_s_max)
-        try:
+        with ExitStack() as unless_ready:
+            unless_ready.callback(connection.close)
             if server.security == "starttls":
                 connection.starttls(context=trust)
             if server.user:
                 connection.login(server.user, server.password)
-        except BaseException:
-            connection.close()
-            raise
+            unless_ready.pop_all()
         return connection
 
 

@@ -6,7 +6,9 @@ next message begins another.
 
 import logging
 import re
+import struct
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Final, Literal, NamedTuple
@@ -37,6 +39,8 @@ _STATES: Final = {
 _RECEIPT: Final = re.compile(rb"id:(?P<id>\S+).*?\bstat:(?P<state>\w+)", re.DOTALL | re.IGNORECASE)
 
 
+#: A line that is cut, silent, or speaks something else than SMPP.
+_BROKEN: Final = (exceptions.ConnectionError, exceptions.UnknownCommandError, OSError, struct.error, ValueError)
 #: The library writes what it sends into its log, numbers and texts, and a warning of each end of a session.
 _LOG: Final = logging.getLogger("smpp")
 _LOG.setLevel(logging.ERROR)
@@ -78,7 +82,7 @@ class Sms:
         try:
             client = self._bound()
             return HandedOver(tuple(self._submit(client, part, coding, esm_class, envelope) for part in parts))
-        except (exceptions.ConnectionError, exceptions.UnknownCommandError, OSError) as error:
+        except _BROKEN as error:
             self.close()
             raise Away("smpp-connection") from error
         except exceptions.PDUError as error:
@@ -92,7 +96,7 @@ class Sms:
             client.poll(auto_send_enquire_link=False)
             if monotonic() - self._heard_at > self._server.enquire_every_s:
                 self._ask(client, smpp.make_pdu("enquire_link", client=client))
-        except (exceptions.ConnectionError, exceptions.PDUError, exceptions.UnknownCommandError, OSError) as error:
+        except (exceptions.PDUError, *_BROKEN) as error:
             self.close()
             raise Away("smpp-connection") from error
 
@@ -110,12 +114,11 @@ class Sms:
         client = Client(
             server.host, server.port, server.wait_s_max, logger_name=_LOG.name, allow_unknown_opt_params=True
         )
-        try:
+        with ExitStack() as unless_bound:
+            unless_bound.callback(client.disconnect)
             client.connect()
             client.bind_transceiver(system_id=server.user, password=server.password)
-        except BaseException:
-            client.disconnect()
-            raise
+            unless_bound.pop_all()
         client.set_message_sent_handler(self._take_answer)
         client.set_message_received_handler(self._take_receipt)
         client.set_error_pdu_handler(self._take_answer)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import BaseRequestHandler, ThreadingTCPServer
 from threading import Thread
 
 from aiosmtpd.controller import Controller
@@ -108,6 +109,21 @@ class Simulator:
     def kill(self) -> None:
         self._process.kill()
         self._process.wait()
+
+
+@contextmanager
+def raw_server(said: bytes) -> Iterator[int]:
+    """Says the same to whoever calls, whatever they say, and hangs up."""
+
+    class Handler(BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(4096)
+            self.request.sendall(said)
+
+    with ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
 
 
 def free_port() -> int:

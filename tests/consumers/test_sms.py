@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from consumers.sending import Unavailable
+from consumers.sending import Away, Unavailable
 from consumers.sms import Sms, SmsServer, _parts, _period
-from tests.consumers.peers import Simulator, simulator_jars
+from tests.consumers.peers import Simulator, raw_server, simulator_jars
 
 
 @pytest.fixture
@@ -85,6 +85,25 @@ def test_a_wrong_password_is_told_and_may_be_put_right(server, receipts, envelop
         sms.send(envelope())
 
     assert failure.value.why.startswith("smpp-")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        b"\0\0\0\x04",
+        b"\0\0\0\x10" + b"\xff" * 12,
+        b"\0\0\0\x14\x80\0\0\x09" + b"\0" * 4 + b"\0\0\0\x02abcd",
+        b"",
+    ],
+    ids=["http", "short", "unknown", "answer cut", "nothing"],
+)
+def test_a_server_that_speaks_something_else_is_away(server, receipts, envelope, said):
+    with raw_server(said) as port:
+        sms = Sms(replace(server, port=port, wait_s_max=1), receipts.append)
+
+        with pytest.raises(Away):
+            sms.send(envelope())
 
 
 def test_a_server_that_was_away_is_called_again(simulator, sms, envelope):
