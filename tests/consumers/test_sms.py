@@ -7,13 +7,12 @@ import pytest
 
 from consumers.sending import Away, Unavailable
 from consumers.sms import Sms, SmsServer, _parts, _period
-from tests.consumers.peers import Simulator, raw_server, simulator_jars
+from tests.consumers.peers import Simulator, raw_server
 
 
 @pytest.fixture
-def simulator(request, tmp_path):
-    jars = simulator_jars(request.config.cache.mkdir("smpp-simulator"))
-    simulator = Simulator(jars, tmp_path / "simulator.log")
+def simulator(tmp_path):
+    simulator = Simulator(tmp_path / "simulator.log")
     yield simulator
     simulator.kill()
 

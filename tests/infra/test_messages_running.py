@@ -21,7 +21,7 @@ from infra.message_channels import channel_names
 from infra.messaging import queue_message, run_messages
 from infra.settings import SettingsError
 from projections.follow import Follower
-from tests.consumers.peers import Mailbox, Simulator, free_port, simulator_jars, smtp_server
+from tests.consumers.peers import Mailbox, Simulator, free_port, smtp_server
 
 DAY = timedelta(days=1)
 
@@ -32,9 +32,9 @@ def mailbox():
 
 
 @pytest.fixture
-def environ(request, mailbox, tmp_path):
+def environ(mailbox, tmp_path):
     """Settings of the two servers."""
-    simulator = Simulator(simulator_jars(request.config.cache.mkdir("smpp-simulator")), tmp_path / "simulator.log")
+    simulator = Simulator(tmp_path / "simulator.log")
     password = tmp_path / "password"
     password.write_text("jpwd\n")
     with smtp_server(mailbox) as port:
