@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from api import answers, as_of, guardians, proofs, queries, views
 from api.as_of import Moment
-from api.calendar_entry import calendar_entry, language_of, revision_after
+from api.calendar_entry import appointment_of, language_of
 from api.openapi import BOOKING_NAMED, problem_responses
 from api.policy_table import is_office_of, sees_references
 from api.problems import forbidden, not_found
@@ -18,6 +18,7 @@ from api.references import VIEW, References
 from api.routes import GuardedRoute, TheCaller, TheReferences, TheServices, TheTime, at_least
 from api.services import Services
 from domain.answers import place
+from domain.calendar_entry import calendar_entry, revision_after
 from domain.commands import Caller
 from projections import bookings, catalogue, history
 from projections.bookings import BookingRow
@@ -113,15 +114,16 @@ def calendar(
         offered = catalogue.services(connection)
         told = history.of_booking(connection, named, upto=position_of(connection, VIEW).position)
     row = _readable(row, caller, services, now)
-    entry = calendar_entry(
+    language = language_of(request.headers.get("accept-language", ""))
+    appointment = appointment_of(
         row,
         offices[0] if offices else None,
         next((each for each in offered if each.service == row.service), None),
         revision=revision_after(each.fact for each in told),
         reference=references.show(row.booking),
-        language=language_of(request.headers.get("accept-language", "")),
-        now=now,
+        language=language,
     )
+    entry = calendar_entry(appointment, language, now)
     headers = {"Content-Disposition": f'inline; filename="{row.booking}.ics"', "Vary": "Accept-Language"}
     return Response(entry, media_type="text/calendar; charset=utf-8", headers=headers)
 

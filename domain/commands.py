@@ -321,6 +321,12 @@ class RecordOperation(Command, kw_only=True):
     confirmations_prompt: int
 
 
+class RecordReminders(Command, kw_only=True):
+    since: datetime  # the hour
+    sent: int
+    delivered: int
+
+
 class MakeMeasurement(Command, kw_only=True):
     measurement: str
     period_from: date

@@ -400,6 +400,15 @@ class HourOperated(Event, kw_only=True):
     confirmations_prompt: int  # within 2 s
 
 
+class RemindersDelivered(Event, kw_only=True):
+    """What became of the reminders of one hour, once that is known of all of them: what indicator C2 is made of."""
+
+    TOPIC = "RemindersDelivered.v1"
+    since: datetime  # the hour they were first tried in
+    sent: int  # those that were tried, each once, however many ways it went
+    delivered: int  # by any of them
+
+
 class MeasurementMade(Event, kw_only=True):
     TOPIC = "MeasurementMade.v1"
     measurement: str
@@ -464,6 +473,7 @@ EVENTS: tuple[type[Event], ...] = (
     PersonErased,
     PolicyAdopted,
     HourOperated,
+    RemindersDelivered,
     MeasurementMade,
     MeasurementCorrected,
 )

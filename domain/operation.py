@@ -1,4 +1,5 @@
-"""How the service itself did, hour by hour: sets of minutes, and the fact an API process leaves of each hour.
+"""How the service itself did, hour by hour: sets of minutes, the fact an API process leaves of each hour, and the one
+that the reminders sent in it leave.
 
 Minutes are told as sets, not as counts, so that the facts of several processes can be put together: two workers that
 were both ready from 9:00 to 9:30 were ready for 30 minutes, one that was restarted in between for 60.
@@ -7,9 +8,9 @@ were both ready from 9:00 to 9:30 were ready for 30 minutes, one that was restar
 from datetime import datetime
 
 from domain.calendar import local_date
-from domain.commands import RecordOperation
+from domain.commands import RecordOperation, RecordReminders
 from domain.decision import Decision
-from domain.events import HourOperated
+from domain.events import HourOperated, RemindersDelivered
 from domain.state import Needs, State
 
 #: Of an hour.
@@ -41,7 +42,7 @@ def text_of(minutes: int) -> str:
     return ",".join(runs)
 
 
-def needs_of_operation(command: RecordOperation, _state: State) -> Needs:
+def needs_of_operation(command: RecordOperation | RecordReminders, _state: State) -> Needs:
     return Needs(streams={_stream(command.since)})
 
 
@@ -55,6 +56,14 @@ def record_operation(command: RecordOperation, state: State, decision: Decision)
         minutes_fresh=command.minutes_fresh,
         confirmations=command.confirmations,
         confirmations_prompt=command.confirmations_prompt,
+    )
+    decision.record(state.streams[_stream(command.since)], event)
+    decision.said = {"since": command.since.isoformat()}
+
+
+def record_reminders(command: RecordReminders, state: State, decision: Decision) -> None:
+    event = RemindersDelivered(
+        by=command.caller.by, since=command.since, sent=command.sent, delivered=command.delivered
     )
     decision.record(state.streams[_stream(command.since)], event)
     decision.said = {"since": command.since.isoformat()}

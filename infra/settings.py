@@ -83,6 +83,9 @@ TIME_OF_DAY = _matching(r"([01][0-9]|2[0-3]):[0-5][0-9]", "a time of day such as
 PATH = Reader(Path, "a path")
 DSN = Reader(str, "a PostgreSQL address", without_password)
 BROKERS = _matching(r"[^\s,:]+:[0-9]+(,[^\s,:]+:[0-9]+)*", "host:port, or several of them separated by commas,")
+SERVER = _matching(r"[^\s,:]+:[0-9]+", "host:port")
+EMAIL = _matching(r"[^\s<>@]+@[^\s<>@]+", "an e-mail address")
+NAME = Reader(str, "a name")
 ISSUER = _matching(r"https?://\S+", "an address that begins with https:// (http:// for a trial)")
 URLS = Reader(_urls, "a list of addresses, each with its scheme, separated by spaces,", _only_schemes)
 
@@ -95,7 +98,9 @@ class Instance:
         "system, or request: Mawid-Now of a command is the time",
     ] = "system"
     policy_file: Annotated[Path | None, PATH, "booking rules that differ from the built-in version"] = None
-    notify_urls: Annotated[tuple[str, ...], URLS, "where notices go (Apprise addresses); empty: nowhere"] = ()
+    notify_urls: Annotated[
+        tuple[str, ...], URLS, "where else messages go (Apprise addresses), without the code unless {mobile} is in it"
+    ] = ()
     log_format: Annotated[
         Literal["text", "json"], _matching("text|json", "text or json"), "log lines: text (key=value) or json"
     ] = "text"
@@ -253,6 +258,50 @@ class Kafka:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Messages:
+    smtp_server: Annotated[str, SERVER, "e-mail server; empty: no e-mail"] = ""
+    smtp_security: Annotated[
+        Literal["none", "starttls", "tls"],
+        _matching("none|starttls|tls", "none, starttls or tls"),
+        "how the e-mail server is spoken to",
+    ] = "starttls"
+    smtp_user: Annotated[str, NAME, "user that the e-mail server knows; empty: it asks for none"] = ""
+    smtp_password_file: Annotated[Path | None, PATH, "file with that user's password and nothing else"] = None
+    smtp_wait_s_max: Annotated[int, LIMIT, "longest wait for the e-mail server"] = 20
+    email_from: Annotated[str, EMAIL, "who e-mail comes from"] = "mawid@localhost"
+    email_to: Annotated[
+        str,
+        _matching(r"[^\s<>@]*\{mobile\}[^\s<>@]*@[^\s<>@]+", "an e-mail address with {mobile} in it"),
+        "address at a gateway of whoever has a mobile, such as {mobile}@sms.example; empty: no e-mail",
+    ] = ""
+    smpp_server: Annotated[str, SERVER, "SMS centre, over SMPP 3.4; empty: no SMS"] = ""
+    smpp_user: Annotated[str, NAME, "system id that the SMS centre knows"] = ""
+    smpp_password_file: Annotated[Path | None, PATH, "file with its password and nothing else"] = None
+    smpp_wait_s_max: Annotated[int, LIMIT, "longest wait for the SMS centre"] = 10
+    smpp_enquire_every_s: Annotated[int, LIMIT, "how long a line to the SMS centre may be silent"] = 30
+    smpp_receipt_ids: Annotated[
+        Literal["same", "hex-decimal"],
+        _matching("same|hex-decimal", "same or hex-decimal"),
+        "how receipts name a message: as it was answered, or in decimal where that was hexadecimal",
+    ] = "same"
+    sms_from: Annotated[
+        str, _matching(r"[0-9]{3,15}|[A-Za-z0-9 ._-]{1,11}", "a name of 11 characters or a number"), "who SMS come from"
+    ] = "Mawid"
+    sms_valid_h: Annotated[
+        int, _whole(1, 168), "how long the network tries to deliver an SMS, and a receipt is waited for"
+    ] = 24
+    message_attempts_max: Annotated[int, LIMIT, "attempts at sending a message; then it is given up"] = 12
+    message_retry_first_s: Annotated[int, LIMIT, "from the first attempt to the second; then twice as long"] = 30
+    message_retry_s_max: Annotated[int, LIMIT, "longest time from one attempt to the next"] = 3600
+    message_server_rest_s: Annotated[int, LIMIT, "from finding a server away to looking for it again"] = 10
+    message_late_h_max: Annotated[
+        int, LIMIT, "how long after what a person did themselves a message about it is still sent"
+    ] = 48
+    person_day_messages_max: Annotated[int, LIMIT, "messages to one person a day; further ones are not sent"] = 10
+    reminder_at: Annotated[str, TIME_OF_DAY, "when the next day's visits are reminded of, office time"] = "16:00"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     instance: Instance
     storage: Storage
@@ -266,6 +315,7 @@ class Settings:
     http: Http
     callers: Callers
     kafka: Kafka
+    messages: Messages
 
     @classmethod
     def load(cls, environ: Mapping[str, str] = os.environ) -> Self:

@@ -589,7 +589,7 @@ TOLD_ELSEWHERE: Final = frozenset(
         "DayPublished", "OfficePaused", "OfficeResumed", "ClosureAnnounced", "OpeningAnnounced", "DailyPauseAssigned",
         "FairReleaseAssigned", "WaitingListJoined", "PlaceOffered", "WaitingListLeft", "PersonCorrected",
         "GuardianAppointed", "PolicyAdopted", "HourOperated", "MeasurementMade", "MeasurementCorrected",
-        "ErasureRequested", "PersonErased",
+        "ErasureRequested", "PersonErased", "RemindersDelivered",
     )
 )  # fmt: skip
 

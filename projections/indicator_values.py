@@ -24,7 +24,7 @@ TABLE: Final = """
 | B2 | confirmations within 2 s / confirmations | the hour |
 | B3 | minutes in which no process saw a view lag more than 5 s / minutes watched | the hour |
 | C1 | first confirmations with a valid mobile / first confirmations | the day it was booked |
-| C2 | reminders delivered / sent: no fact tells of them yet | |
+| C2 | reminders delivered / sent, each once, as soon as receipts have told of all of its hour | the hour |
 | C3 | outcomes recorded by the end of the next working day / outcomes, and visits without one after it | their day |
 | D1 | first confirmations over portal, kiosk, SMS / first confirmations and walk-ins | the day it was booked |
 | D2 | median of the days from booking to visit, as first confirmed | the day it was booked |

@@ -25,6 +25,7 @@ from domain.events import (
     OfficeRegistered,
     OutcomeCorrected,
     OutcomeRecorded,
+    RemindersDelivered,
     ServiceRegistered,
     SlotBooked,
     SlotOpened,
@@ -38,7 +39,7 @@ from projections.measurement_tally import Tally
 
 class MeasurementInputs:
     name = "measurement_inputs"
-    version = 1
+    version = 2
     indexes = ""
     ddl = """
         CREATE TABLE office (office text PRIMARY KEY, live_from date);
@@ -100,6 +101,11 @@ class MeasurementInputs:
             confirmations bigint NOT NULL,
             prompt        bigint NOT NULL
         );
+        CREATE TABLE reminded (             -- by the hour the reminders were first tried in
+            since     timestamptz PRIMARY KEY,
+            sent      integer NOT NULL,
+            delivered integer NOT NULL
+        );
         CREATE TABLE measurement (
             measurement text PRIMARY KEY,
             position    bigint NOT NULL,
@@ -137,5 +143,6 @@ _ADD: dict[type[Event], Callable[[Tally, int, Fact, Any], None]] = {
     SlotResized: Tally.size,
     SlotWithdrawn: Tally.withdraw,
     HourOperated: Tally.operate,
+    RemindersDelivered: Tally.remind,
     MeasurementMade: Tally.measure,
 }

@@ -25,6 +25,7 @@ from domain.events import (
     OfficeRegistered,
     OutcomeCorrected,
     OutcomeRecorded,
+    RemindersDelivered,
     ServiceRegistered,
     SlotBooked,
     SlotOpened,
@@ -77,6 +78,7 @@ _DONE = _counting("done", "day date", "walk_ins", "late_cancellations")
 _VISIT = _counting("visit", "office text, day date", "pending", "served", "not_completed", "no_show", "served_units")
 _OUTCOME = _counting("outcome", "office text, day date, recorded_on date", "visits")
 _WAIT = _counting("wait", "day date, waited_s integer", "calls")
+_REMINDED = _counting("reminded", "since timestamptz", "sent", "delivered")
 _SLOT = _Rows(
     "slot", "office text, starts_at timestamptz, capacity integer", "starts_at, office", "capacity = excluded.capacity"
 )
@@ -108,6 +110,7 @@ class Tally:
         self.waits: dict[tuple[date, int], int] = defaultdict(int)
         self.slots: dict[tuple[str, datetime], int] = {}
         self.published: dict[_OfficeDay, tuple[date, bool]] = {}
+        self.reminded: dict[datetime, list[int]] = defaultdict(lambda: [0] * 2)
         self.hours: dict[datetime, list[int]] = defaultdict(lambda: [0] * 5)
 
     # -- bookings -----------------------------------------------------------------------------------------------------
@@ -196,6 +199,11 @@ class Tally:
         hour[3] += event.confirmations
         hour[4] += event.confirmations_prompt
 
+    def remind(self, _position: int, _fact: Fact, event: RemindersDelivered) -> None:
+        reminded = self.reminded[event.since]
+        reminded[0] += event.sent
+        reminded[1] += event.delivered
+
     def measure(self, position: int, _fact: Fact, event: MeasurementMade) -> None:
         self._cursor.execute(
             """INSERT INTO measurement (measurement, position, period_from, period_to, is_complete)
@@ -214,6 +222,7 @@ class Tally:
             (_WAIT, [(*key, calls) for key, calls in self.waits.items()]),
             (_SLOT, [(*key, capacity) for key, capacity in self.slots.items()]),
             (_PUBLISHED, _flat(self.published)),
+            (_REMINDED, [(since, *counts) for since, counts in self.reminded.items()]),
             (_HOUR, [(since, *of) for since, of in self.hours.items()]),
         ):
             if tallied:

@@ -1,4 +1,6 @@
-"""How the service itself did over a time: indicators B1 to B3, from the hours that its processes watched."""
+"""How the service itself did over a time: indicators B1 to B3, from the hours that its processes watched, and C2, from
+those of its reminders.
+"""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
@@ -22,7 +24,7 @@ class _Hour(NamedTuple):
 
 
 def shares(connection: Connection[TupleRow], *, since: datetime, until: datetime) -> dict[str, tuple[int, int]]:
-    """Indicator → numerator, denominator; the latter 0 where no process watched itself. `until` is not included."""
+    """Indicator → numerator, denominator; the latter 0 where there is nothing to tell of. `until` is not included."""
     query = """
         SELECT since, watched, ready, stale, confirmations, prompt FROM view_measurement_inputs.hour
         WHERE since >= %s AND since < %s
@@ -41,7 +43,17 @@ def shares(connection: Connection[TupleRow], *, since: datetime, until: datetime
             sum((hour.watched & ~hour.stale).bit_count() for hour in hours),
             sum(hour.watched.bit_count() for hour in hours),
         ),
+        "C2": _reminders(connection, since, until),
     }
+
+
+def _reminders(connection: Connection[TupleRow], since: datetime, until: datetime) -> tuple[int, int]:
+    query = """
+        SELECT coalesce(sum(delivered), 0)::bigint, coalesce(sum(sent), 0)::bigint
+        FROM view_measurement_inputs.reminded WHERE since >= %s AND since < %s
+    """
+    [(delivered, sent)] = connection.execute(query, (since, until)).fetchall()
+    return delivered, sent
 
 
 def _opening_minutes(connection: Connection[TupleRow], since: datetime, until: datetime) -> dict[datetime, int]:

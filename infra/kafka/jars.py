@@ -25,8 +25,11 @@ class Jar(NamedTuple):
 
 
 def named_jars() -> list[Jar]:
-    lines = (files("infra") / "kafka-jars.txt").read_text("utf-8").splitlines()
-    named = [line.split() for line in lines if line and not line.startswith("#")]
+    return jars_in((files("infra") / "kafka-jars.txt").read_text("utf-8"))
+
+
+def jars_in(text: str) -> list[Jar]:
+    named = [line.split() for line in text.splitlines() if line and not line.startswith("#")]
     return [_jar(coordinates, sha256) for coordinates, sha256 in named]
 
 
@@ -37,7 +40,10 @@ def _jar(coordinates: str, sha256: str) -> Jar:
 
 def kafka_jars(repository: Path) -> Sequence[Path]:
     """Every jar a broker needs, whole. What is missing is fetched into `repository`; KafkaUnavailable otherwise."""
-    jars = named_jars()
+    return whole(named_jars(), repository)
+
+
+def whole(jars: Sequence[Jar], repository: Path) -> Sequence[Path]:
     missing = [jar for jar in jars if not jar.within(repository).is_file()]
     if missing:
         _fetch(missing, repository)

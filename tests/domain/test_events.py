@@ -76,6 +76,7 @@ ON_DISK = {
     b'"lapses_at":"2011-02-12T09:00:00+03:00"}',
     "PersonErased.v1": b'{"by":"operator","request":"4z7ms8qk2v9tx0c1wjhe","operator":"salem"}',
     "PolicyAdopted.v1": b'{"by":"operator","version":2,"since":"2011-03-01","rules":{"horizon_days":60}}',
+    "RemindersDelivered.v1": b'{"by":"system","since":"2011-02-05T16:00:00+03:00","sent":240,"delivered":233}',
     "HourOperated.v1": b'{"by":"system","since":"2011-02-05T09:00:00+03:00","process":"7f3a90c1",'
     b'"minutes_watched":"0-59","minutes_ready":"0-59","minutes_fresh":"0-14,16-59","confirmations":120,'
     b'"confirmations_prompt":119}',

@@ -117,6 +117,7 @@ def test_a_limit_says_its_unit_in_its_name():
 
     units = (
         "answers",
+        "attempts",
         "bookings",
         "bytes",
         "commands",
@@ -126,6 +127,7 @@ def test_a_limit_says_its_unit_in_its_name():
         "events",
         "h",
         "lines",
+        "messages",
         "ms",
         "partitions",
         "rows",

@@ -75,6 +75,20 @@ def operated(since: datetime, watched: str, ready: str | None = None, **differs:
     return events.HourOperated(by="system", since=since, **told)
 
 
+def test_reminders_count_in_the_hour_they_were_tried_in(folded):
+    history = History(0)
+    history.facts.clear()
+    for hour, sent, delivered in ((-9, 5, 5), (0, 20, 18), (8, 10, 10), (16, 7, 0)):
+        since = start(FIRST, 0) + timedelta(hours=hour)
+        event = events.RemindersDelivered(by="system", since=since, sent=sent, delivered=delivered)
+        history.tell(event, since + timedelta(days=1))
+
+    with folded([MeasurementInputs()], history.facts) as connection:
+        found = values(connection, Asked(FIRST, FIRST, WHENEVER[0]))
+
+    assert found["C2"] == "28/30"
+
+
 @pytest.mark.parametrize(
     ("hours", "b1", "b3"),
     [
