@@ -25,6 +25,8 @@ COMMANDS: Final = {
     "backup": "infra.cli.backup:backup",
     "restore": "infra.cli.backup:restore",
     "relay": "infra.cli.relay:relay",
+    "consume": "infra.cli.consume:consume",
+    "parked": "infra.cli.consume:parked",
     "audit": "infra.cli.audit:audit",
     "keys": "infra.cli.keys:keys",
     "policy": "infra.cli.policy:policy",

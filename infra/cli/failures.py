@@ -14,6 +14,8 @@ _SENTENCES: Final = (
     ("infra.postgres.unavailable", "DatabaseUnavailable"),
     ("domain.ports", "TopicUnavailable"),
     ("infra.kafka.unavailable", "KafkaUnavailable"),
+    ("infra.consuming", "NoWayToSend"),
+    ("consumers.loop", "InboxAway"),
     ("infra.keys", "KeyFileError"),
     ("infra.backup", "BackupError"),
     ("infra.key_rotation", "KeyRotationError"),
