@@ -1,6 +1,6 @@
 """Poll, take, park: what has come is taken in one transaction with its effects, and what cannot be is put aside.
 
-Nothing here remembers how far it has come: a place is saved with the effects, and whoever comes next goes on from there.
+Nothing here remembers how far it has come: a place is saved with the effects, and whoever comes next goes on there.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,6 +1,6 @@
 """`mawid consume NAME`: a consumer of the facts' topic, its inbox in PostgreSQL, and what it does with a fact."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from threading import Event, Thread
@@ -28,7 +28,6 @@ from infra.parked import PARKED, Parked
 from infra.relay_position import FACTS
 from infra.settings import Kafka, Settings
 
-NAMES: Final = ("notifications",)
 Effect = Callable[[Connection[Any], int, DomainEvent, datetime], object]
 _PARKED_PAGE: Final = 100
 _PARKED_REST_S: Final = 30.0
@@ -53,6 +52,9 @@ def notifications(settings: Settings) -> Effect:
         queue_message(connection, position, event, channels=channels, now=now)
 
     return effect
+
+
+EFFECTS: Final[Mapping[str, Callable[[Settings], Effect]]] = {"notifications": notifications}
 
 
 class PostgresInbox:
@@ -197,35 +199,40 @@ def _told_of(row: Parked) -> tuple[bytes, bytes, list[tuple[str, bytes]]]:
     return row.consumer.encode(), msgspec.json.encode(told), [("why", row.why.encode())]
 
 
-@contextmanager
-def opened_inbox(name: str, settings: Settings, dsn: str) -> Iterator[PostgresInbox]:
-    with closing(PostgresInbox(dsn, name, notifications(settings), settings.kafka)) as opened:
-        yield opened
+def retry_parked(settings: Settings, dsn: str, row: Parked) -> str | None:
+    """Why it stays parked. None: it is taken, and parked no more."""
+    with closing(PostgresInbox(dsn, row.consumer, EFFECTS[row.consumer](settings), settings.kafka)) as opened:
+        return opened.retry(row.id)
 
 
-def consume(name: str, settings: Settings, dsn: str, stopping: Event) -> None:
+def consume(name: str, effect: Effect, settings: Kafka, dsn: str, stopping: Event) -> None:
     """Until told to stop. Several of one name share the topic's partitions."""
-    limits = settings.kafka
     with (
-        opened_inbox(name, settings, dsn) as opened,
-        closing(ReadTopic(limits, FACTS, group=name, places=opened.places)) as topic,
+        closing(PostgresInbox(dsn, name, effect, settings)) as opened,
+        closing(ReadTopic(settings, FACTS, group=name, places=opened.places)) as topic,
     ):
         Loop(
             topic,
             opened,
             stopping,
-            attempts_max=limits.consume_attempts_max,
-            message_bytes_max=limits.consume_fact_bytes_max,
+            attempts_max=settings.consume_attempts_max,
+            message_bytes_max=settings.consume_fact_bytes_max,
         ).run()
 
 
 def consume_while(name: str, instance: Instance, goes_on: Callable[[], bool]) -> None:
-    """Beside the caller's thread, with the sending of messages in another; ends when any of the three does."""
+    """Raises NoWayToSend, SettingsError.
+
+    Beside the caller's thread, with the sending of messages in another; ends when any of the three does.
+    """
     settings, stopping = instance.settings, Event()
+    effect = EFFECTS[name](settings)
     for channel in open_channels(settings.messages, settings.instance.notify_urls, lambda _: None):
         channel.close()  # SettingsError now, and not in a thread
     threads = [
-        Thread(target=consume, args=(name, settings, instance.dsn, stopping), name="consume", daemon=True),
+        Thread(
+            target=consume, args=(name, effect, settings.kafka, instance.dsn, stopping), name="consume", daemon=True
+        ),
         Thread(target=run_messages, args=(instance, stopping), name="messages", daemon=True),
     ]
     for thread in threads:

@@ -219,6 +219,9 @@ def run_messages(instance: Instance, stopping: Signal) -> None:
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             _log.warning("the database is away", error=type(error).__name__)
             stopping.wait(LOOK_S)
+        except psycopg.errors.UndefinedTable:
+            _log.warning("messages wait for the views: `mawid serve` or `mawid follow` makes them")
+            stopping.wait(instance.settings.messages.message_server_rest_s)
 
 
 def _run(instance: Instance, connection: Connection[Any], stopping: Signal) -> None:

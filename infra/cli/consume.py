@@ -8,7 +8,7 @@ import psycopg
 from infra import parked as stored
 from infra.cli.failures import Failure
 from infra.cli.opening import opened_database, opened_instance
-from infra.consuming import NAMES, consume_while, notifications, opened_inbox
+from infra.consuming import EFFECTS, consume_while, retry_parked
 from infra.migrate import migrate
 from infra.relay_position import FACTS
 
@@ -17,14 +17,13 @@ _ROWS_MAX = 1_000
 
 
 @click.command()
-@click.argument("name", type=click.Choice(NAMES))
+@click.argument("name", type=click.Choice(list(EFFECTS)))
 def consume(name: str) -> None:
     """Do what NAME does with each fact on Kafka's topic mawid.facts.v1, once, until SIGTERM or Ctrl-C."""
     with opened_instance() as instance:
         settings = instance.settings
         if not settings.kafka.kafka_bootstrap:
             raise Failure("MAWID_KAFKA_BOOTSTRAP names no broker: set it to the host:port of one or more")
-        notifications(settings)
         click.echo(f"{name} from {FACTS} at {settings.kafka.kafka_bootstrap}")
 
         def goes_on() -> bool:
@@ -65,13 +64,12 @@ def retry(ids: tuple[int, ...], *, every: bool) -> None:
     with opened_database() as (settings, found):
         migrate(found.dsn)
         with psycopg.connect(found.dsn, autocommit=True) as connection:
-            consumer_of = {row.id: row.consumer for row in stored.listed(connection)}
+            rows = {row.id: row for row in stored.listed(connection)}
         stays = 0
-        for each in ids or consumer_of:
-            if each not in consumer_of:
+        for each in ids or rows:
+            if each not in rows:
                 raise Failure(f"{each} is not parked: `mawid parked list` tells what is")
-            with opened_inbox(consumer_of[each], settings, found.dsn) as inbox:
-                why = inbox.retry(each)
+            why = retry_parked(settings, found.dsn, rows[each])
             click.echo(f"{each} taken" if why is None else f"{each} stays parked: {why}")
             stays += why is not None
     if stays:
