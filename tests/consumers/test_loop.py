@@ -2,6 +2,8 @@
 
 from threading import Event
 
+from structlog.testing import capture_logs
+
 from consumers.loop import EffectFailed, InboxAway, Loop
 from domain.ports import TopicUnavailable
 from tests.consumers.test_reading import At
@@ -76,7 +78,9 @@ def test_a_database_that_is_away_is_asked_the_same_again_before_more_is_polled()
     assert (inbox.taken, inbox.tries) == ([1, 2, 3], 5)
 
 
-def test_a_topic_that_is_away_is_polled_again():
-    inbox = run(Inbox(), TopicUnavailable("away"), at(1))
+def test_a_topic_that_is_away_is_told_of_once_and_polled_again():
+    with capture_logs() as told:
+        inbox = run(Inbox(), TopicUnavailable("away"), TopicUnavailable("away"), at(1))
 
     assert inbox.taken == [1]
+    assert [each["log_level"] for each in told] == ["warning", "info"]

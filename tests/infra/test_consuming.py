@@ -31,6 +31,10 @@ NOBODY = "127.0.0.1:1"
 EFFECT = "INSERT INTO effect SELECT %s"
 
 
+def mawid(*arguments, **environ):
+    return ["env", *(f"{name}={value}" for name, value in environ.items()), MAWID, *arguments]
+
+
 def count_in(connection, position, event, now):
     connection.execute(EFFECT, (position,))
 
@@ -98,14 +102,9 @@ class Consumed:
         return rows.fetchall()
 
     def cli(self, *arguments):
-        told = {
-            "MAWID_DATABASE_URL": self.dsn,
-            "MAWID_DATA_DIR": str(self.settings.storage.data_dir),
-            "MAWID_KAFKA_BOOTSTRAP": self.kafka.bootstrap,
-            "MAWID_NOTIFY_URLS": "json://127.0.0.1:1/",
-            "PATH": os.environ["PATH"],
-        }
-        return subprocess.run([MAWID, *arguments], capture_output=True, text=True, timeout=60, env=told, check=False)
+        told = {"MAWID_NOTIFY_URLS": "json://127.0.0.1:1/", "MAWID_KAFKA_BOOTSTRAP": self.kafka.bootstrap}
+        told |= {"MAWID_DATABASE_URL": self.dsn, "MAWID_DATA_DIR": str(self.settings.storage.data_dir)}
+        return subprocess.run(mawid(*arguments, **told), capture_output=True, text=True, timeout=60, check=False)
 
 
 @pytest.fixture
@@ -354,12 +353,38 @@ def test_a_booking_reaches_its_letter_over_the_topic(make_office, kafka_without_
 
 @pytest.mark.parametrize("environ", [{}, {"MAWID_KAFKA_BOOTSTRAP": NOBODY}])
 def test_what_a_consumer_lacks_is_one_sentence(environ, database_url, tmp_path):
-    told = {"MAWID_DATABASE_URL": database_url, "MAWID_DATA_DIR": str(tmp_path), "PATH": os.environ["PATH"]} | environ
+    command = mawid(
+        "consume", "notifications", MAWID_DATABASE_URL=database_url, MAWID_DATA_DIR=tmp_path, **environ
+    )  # fmt: skip
 
-    run = subprocess.run(
-        [MAWID, "consume", "notifications"], capture_output=True, text=True, timeout=60, env=told, check=False
-    )
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
     assert run.returncode == 1
-    assert run.stderr.splitlines()[-1].startswith("mawid: ")
-    assert "Traceback" not in run.stderr
+    assert run.stderr.startswith("mawid: ")
+    assert run.stderr.count("\n") == 1
+
+
+def test_brokers_that_are_away_are_told_of_in_one_sentence_and_waited_for(database_url, tmp_path):
+    command = mawid(
+        "consume",
+        "notifications",
+        MAWID_DATABASE_URL=database_url,
+        MAWID_DATA_DIR=tmp_path,
+        MAWID_KAFKA_BOOTSTRAP=NOBODY,
+        MAWID_KAFKA_ANSWER_S_MAX="1",
+        MAWID_NOTIFY_URLS="json://127.0.0.1:1/",
+    )
+    output, until = tmp_path / "output.txt", monotonic() + WAIT_S
+
+    with output.open("w") as file:
+        process = subprocess.Popen(command, stdout=file, stderr=file)
+    while "not consumed" not in output.read_text():
+        assert process.poll() is None, output.read_text()
+        assert monotonic() < until, output.read_text()
+        sleep(0.05)
+    process.terminate()
+
+    assert process.wait(20) == 130
+    [sentence] = [line for line in output.read_text().splitlines() if "not consumed" in line]
+    assert NOBODY in sentence
+    assert "Traceback" not in output.read_text()
