@@ -149,8 +149,8 @@ def test_a_topic_made_anew_beside_a_running_consumer_is_read_from_its_beginning(
     with consumed.consuming():
         consumed.await_all()
 
-        deleted(consumed.kafka.bootstrap)
         consumed.book(*range(20, 90))
+        deleted(consumed.kafka.bootstrap)
         consumed.relayed(begin=1)
         consumed.await_all()
 
@@ -158,7 +158,7 @@ def test_a_topic_made_anew_beside_a_running_consumer_is_read_from_its_beginning(
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("moment", ["within", "before", "after"])
 def test_a_consumer_killed_around_its_commit_doubles_and_misses_nothing(consumed, moment, root):
     script = """
 import os, signal, sys, threading
@@ -166,21 +166,24 @@ from infra import consuming
 from infra.settings import Settings
 
 moment, dsn = sys.argv[1:]
+calls = {"within": 0, "before": 0, "after": 0}
+
+def kill(now, call):
+    calls[now] += 1
+    if now == moment and calls[now] == call:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 class Killed(consuming.PostgresInbox):
-    taken = 0
     def _save_places(self, connection, batch):
         super()._save_places(connection, batch)
-        if moment == "before" and self.taken >= 2:
-            os.kill(os.getpid(), signal.SIGKILL)
+        kill("before", 3)
     def take(self, batch):
         super().take(batch)
-        Killed.taken += 1
-        if moment == "after" and self.taken >= 3:
-            os.kill(os.getpid(), signal.SIGKILL)
+        kill("after", 3)
 
 def effect(connection, position, event, now):
     connection.execute("INSERT INTO effect SELECT %s", (position,))
+    kill("within", 25)
 
 consuming.PostgresInbox = Killed
 consuming.consume("effects", effect, Settings.load().kafka, dsn, threading.Event())
