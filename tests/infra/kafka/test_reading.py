@@ -3,6 +3,7 @@
 from contextlib import closing
 from dataclasses import replace
 from time import monotonic
+from typing import Any
 
 import pytest
 from kafka import TopicPartition
@@ -30,7 +31,8 @@ def write(settings, *values):
 
 
 def poll_until(topic, is_enough):
-    found, until = [], monotonic() + WAIT_S
+    found: list[Any] = []
+    until = monotonic() + WAIT_S
     while not is_enough(found):
         assert monotonic() < until, found
         try:
@@ -51,7 +53,7 @@ def test_a_partition_is_read_from_its_place(settings):
 
 def test_what_was_polled_while_the_place_of_a_new_partition_could_not_be_told_comes_again(settings):
     settings = replace(settings, kafka_topic_partitions=2)
-    away = []
+    away: list[Any] = []
 
     def places(_):
         if away:
