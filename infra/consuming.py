@@ -167,7 +167,7 @@ class PostgresInbox:
             why=why,
             size=len(body),
             body=body if len(body) <= self._settings.consume_fact_bytes_max else None,
-            bodies_max=self._settings.parked_bodies_max,
+            bodies_max=self._settings.parked_messages_max,
             now=now,
         )
         _log.warning("a message was parked", why=why, partition=record.partition, offset=record.offset)

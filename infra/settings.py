@@ -252,13 +252,13 @@ class Kafka:
     relay_delivery_s_max: Annotated[
         int, LIMIT, "longest wait until these are acknowledged; then they are sent again"
     ] = 15
-    consume_page_facts_max: Annotated[int, LIMIT, "facts a consumer takes in one transaction"] = 500
+    consume_page_events_max: Annotated[int, LIMIT, "facts a consumer takes in one transaction"] = 500
     consume_fact_bytes_max: Annotated[int, LIMIT, "largest fact a consumer reads; beyond it: parked"] = MIB
     consume_attempts_max: Annotated[int, LIMIT, "attempts at the effect of a fact; then it is parked"] = 5
     consume_silence_s_max: Annotated[
         int, _whole(6, 300), "how long a consumer may be silent before others take over its partitions"
     ] = 10
-    parked_bodies_max: Annotated[
+    parked_messages_max: Annotated[
         int, FROM_ZERO, "most parked messages of a consumer whose bodies are kept; of others only where they lie"
     ] = 10_000
     maven_repository: Annotated[Path, PATH, "where the jars of a Kafka started here are kept"] = Path(

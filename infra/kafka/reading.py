@@ -1,6 +1,7 @@
 """A topic that is read by a group, from places that are kept elsewhere: Kafka is told of none."""
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from time import monotonic
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -66,11 +67,11 @@ class ReadTopic:
         if self._consumer is None:
             self._consumer = self._opened()
         polled = self._consumer.poll(timeout_ms=_POLL_MS)
-        try:
-            return self._placed(polled)
-        except BaseException:  # what was polled is not handed out: it is to come again
-            self._assignments.unplaced.update(self._consumer.assignment())
-            raise
+        with ExitStack() as unless_handed_out:  # then what was polled is to come again
+            unless_handed_out.callback(lambda: self._assignments.unplaced.update(self._consumer.assignment()))
+            found = self._placed(polled)
+            unless_handed_out.pop_all()
+        return found
 
     def _placed(self, polled: dict[TopicPartition, list[Any]]) -> list[PolledRecord]:
         consumer = self._consumer
@@ -125,7 +126,7 @@ class ReadTopic:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             allow_auto_create_topics=False,
-            max_poll_records=limits.consume_page_facts_max,
+            max_poll_records=limits.consume_page_events_max,
             max_partition_fetch_bytes=limits.kafka_message_bytes_max,
             fetch_max_wait_ms=_POLL_MS,
             session_timeout_ms=limits.consume_silence_s_max * 1000,

@@ -1,6 +1,5 @@
 """From the topic of a real broker to an effect: each fact's once, whatever is killed or doubled; garbage aside."""
 
-import os
 import subprocess
 import sys
 from collections import Counter
@@ -113,7 +112,7 @@ def consumed(make_office, kafka_without_facts, database_url):
     office = make_office(
         counters=4,
         MAWID_KAFKA_BOOTSTRAP=kafka_without_facts.bootstrap,
-        MAWID_CONSUME_PAGE_FACTS_MAX="10",
+        MAWID_CONSUME_PAGE_EVENTS_MAX="10",
         MAWID_CONSUME_SILENCE_S_MAX="6",
     )
     found = Consumed(office, kafka_without_facts, database_url)
@@ -190,20 +189,16 @@ consuming.consume("effects", effect, Settings.load().kafka, dsn, threading.Event
 """
     consumed.book(*range(60))
     consumed.relayed()
-    told = {"PYTHONPATH": str(root), "PATH": os.environ["PATH"]} | {
+    told = {
+        "PYTHONPATH": str(root),
         "MAWID_KAFKA_BOOTSTRAP": consumed.kafka.bootstrap,
-        "MAWID_CONSUME_PAGE_FACTS_MAX": "10",
+        "MAWID_CONSUME_PAGE_EVENTS_MAX": "10",
         "MAWID_CONSUME_SILENCE_S_MAX": "6",
     }
+    command = ["env", *(f"{name}={value}" for name, value in told.items()), sys.executable, "-c", script]
 
     for _ in range(2):
-        killed = subprocess.run(
-            [sys.executable, "-c", script, moment, consumed.dsn],
-            capture_output=True,
-            timeout=WAIT_S,
-            env=told,
-            check=False,
-        )
+        killed = subprocess.run([*command, moment, consumed.dsn], capture_output=True, timeout=WAIT_S, check=False)
         assert killed.returncode == -9, killed.stderr
     some = consumed.effects()
     with consumed.consuming():
