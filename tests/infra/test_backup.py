@@ -122,11 +122,15 @@ def test_a_moment_between_two_bookings_has_the_first_and_not_the_second(shared, 
 
 def test_the_wal_of_the_lost_database_gives_back_what_was_not_archived_yet(shared, shared_backup, tmp_path):
     given_bookings(shared, 9, 10)
-    shutil.copytree(shared.folder / "archive", tmp_path / "archive")
+    with psycopg.connect(shared.server.dsn) as connection:  # a server of tests writes its WAL some time after COMMIT
+        connection.execute("SET LOCAL synchronous_commit = on")
+        connection.execute("SELECT pg_logical_emit_message(true, 'test', '')")
+    salvaged = tmp_path / "archive" / shared_backup.manifest.archive
+    salvaged.mkdir(parents=True)
     for segment in (shared.folder / "data" / "postgres" / "pg_wal").glob("[0-9A-F]*"):
-        salvaged = tmp_path / "archive" / shared_backup.manifest.archive / segment.name
-        if not salvaged.exists():
-            shutil.copy2(segment, salvaged)
+        shutil.copy2(segment, salvaged)
+    # The server lives on here, and a segment may go to the archive meanwhile: so the archive is copied last.
+    shutil.copytree(shared.folder / "archive", tmp_path / "archive", dirs_exist_ok=True)
     backups = replace(shared.settings.backups, wal_archive_folder=tmp_path / "archive")
 
     restored = restore(replace(shared.settings, backups=backups), shared_backup, tmp_path / "new", None)
