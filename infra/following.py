@@ -3,47 +3,32 @@
 How far the views are, and whether anybody folds them, is told through the database, to whichever process asks.
 """
 
-import gc
-import multiprocessing
-import os
-import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from multiprocessing.connection import Connection as Pipe
-from multiprocessing.process import BaseProcess
 from time import monotonic
 
 import psycopg
 
-from infra import logs
-from infra.bootstrap import GC_THRESHOLDS, views_for
+from infra.bootstrap import views_for
+from infra.child_process import LOOK_S, ChildProcess, GoesOn
 from infra.settings import Settings
 from projections.follow import Follower
 from projections.log import head
 from projections.projection import wait_for
 
-LOOK_S = 0.25
 START_WAIT_S = 60.0
-STOP_WAIT_S = 30.0
 
 
 class FollowingStopped(Exception):
     """A view stands still, or its process has ended; one sentence."""
 
 
-class Following:
-    """The process, as the one that started it sees it."""
-
+class Following(ChildProcess):
     def __init__(self, settings: Settings, dsn: str) -> None:
-        self._settings = settings
-        self._dsn = dsn
+        super().__init__("mawid-follow", "the views' process", _follow, settings, dsn)
         self._views = [view.name for view in views_for(settings, dsn)]
-        self._pipe, self._process = self._started()
-
-    @property
-    def pid(self) -> int | None:
-        return self._process.pid
 
     def await_tables(self) -> None:
         """Return when every view can be read, however far it is. Raises FollowingStopped."""
@@ -69,34 +54,6 @@ class Following:
                 if monotonic() > until:
                     raise TimeoutError(f"the views are not at position {target} after {timeout_s:.0f} s")
 
-    def ensure_running(self) -> str | None:
-        """Why it had ended, in which case it was started again. None: it has not."""
-        if self._process.is_alive():
-            return None
-        ended = self._ended()
-        self._pipe.close()
-        self._pipe, self._process = self._started()
-        return ended
-
-    def close(self) -> None:
-        with suppress(OSError):
-            self._pipe.send("stop")
-        self._process.join(STOP_WAIT_S)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
-        self._pipe.close()
-
-    def _started(self) -> tuple[Pipe, BaseProcess]:
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        process = context.Process(
-            target=_follow, args=(self._settings, self._dsn, theirs, os.getpid()), name="mawid-follow", daemon=True
-        )
-        process.start()
-        theirs.close()
-        return ours, process
-
     def _said(self) -> str | None:
         """Why a view stands still. None: nothing is wrong, the tables are there."""
         try:
@@ -104,10 +61,6 @@ class Following:
         except EOFError:
             return self._ended()
         return said
-
-    def _ended(self) -> str:
-        self._process.join(LOOK_S)
-        return f"the views' process has ended (exit code {self._process.exitcode})"
 
 
 @contextmanager
@@ -121,19 +74,11 @@ def following(settings: Settings, dsn: str) -> Iterator[Following]:
         views.close()
 
 
-def _follow(settings: Settings, dsn: str, pipe: Pipe, parent: int) -> None:
-    """Until it is told to stop or the parent dies.
-
-    The end of the pipe alone would not tell: the API workers are forked, and hold the parent's end of it too.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides when we stop
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    logs.configure(settings.instance.log_format)
-    gc.set_threshold(*GC_THRESHOLDS)
+def _follow(settings: Settings, dsn: str, pipe: Pipe, goes_on: GoesOn) -> None:
     with Follower(dsn, views_for(settings, dsn), page_events_max=settings.views.follow_events_max) as follower:
         pipe.send(None)
         has_told = False
-        while not pipe.poll(LOOK_S) and os.getppid() == parent:
+        while goes_on():
             if follower.failure is not None and not has_told:
                 pipe.send(str(follower.failure))
                 has_told = True

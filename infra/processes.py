@@ -24,13 +24,14 @@ from api.server_sent import ENDING
 from infra import logs
 from infra.bootstrap import Instance, open_instance
 from infra.catalogue_loading import load_catalogue
+from infra.child_process import ChildProcess
 from infra.erasure_replay import replay_erasures
-from infra.following import Following, following
+from infra.following import following
 from infra.migrate import migrate
 from infra.policy_adoption import adopt_policies
 from infra.policy_file import read_policies
 from infra.postgres import Database, DatabaseUnavailable
-from infra.relaying import Relaying, relaying
+from infra.relaying import relaying
 from infra.self_check import NightlyCheck
 from infra.settings import PREFIX, Settings
 from infra.signing import Signing
@@ -88,7 +89,7 @@ def serve(settings: Settings, database: Database, *, workers: int | None = None)
     )
     with ExitStack() as parts:
         views, stopping = parts.enter_context(following(settings, database.dsn)), Event()
-        kept: list[Following | Relaying] = [views]
+        kept: list[ChildProcess] = [views]
         if settings.kafka.kafka_bootstrap:
             kept.append(parts.enter_context(relaying(settings, database.dsn)))
         threads = [Thread(target=_keep_running, args=(settings, database, kept, stopping), name="watch", daemon=True)]
@@ -141,9 +142,7 @@ def web_links(settings: Settings) -> list[str]:
     ]
 
 
-def _keep_running(
-    settings: Settings, database: Database, kept: Sequence[Following | Relaying], stopping: Event
-) -> None:
+def _keep_running(settings: Settings, database: Database, kept: Sequence[ChildProcess], stopping: Event) -> None:
     """The parent's own work: database and processes kept up, each hour the refusals forgotten that had their day."""
     forgot_at = restarted_at = 0.0
     while not stopping.wait(0.2):

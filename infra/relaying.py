@@ -2,14 +2,9 @@
 one database one relays, the others stand by.
 """
 
-import gc
-import multiprocessing
-import os
-import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection as Pipe
-from multiprocessing.process import BaseProcess
 from threading import Event, Thread
 from time import sleep
 from typing import Any
@@ -20,8 +15,7 @@ from psycopg import Connection
 
 from consumers.relay import Relay
 from domain.ports import TopicUnavailable
-from infra import logs
-from infra.bootstrap import GC_THRESHOLDS
+from infra.child_process import LOOK_S, ChildProcess, GoesOn
 from infra.kafka.topic import WrittenTopic
 from infra.postgres import Database
 from infra.relay_position import FACTS, RelayPosition, relayed
@@ -30,9 +24,7 @@ from projections import feed
 from projections.feed import StoredEvent
 from projections.log import head
 
-LOOK_S = 0.25
 _END_LOOK_S = 0.05
-STOP_WAIT_S = 30.0
 _POSITION_MAX = 2**63 - 1
 _LOCK = "SELECT pg_try_advisory_lock(hashtextextended('mawid relays', 0))"
 
@@ -105,66 +97,20 @@ def relay_to_the_end(settings: Settings, database: Database) -> int:
     return end
 
 
-class Relaying:
-    """The process, as the one that started it sees it."""
-
-    def __init__(self, settings: Settings, dsn: str) -> None:
-        self._settings, self._dsn = settings, dsn
-        self._pipe, self._process = self._started()
-
-    @property
-    def pid(self) -> int | None:
-        return self._process.pid
-
-    def ensure_running(self) -> str | None:
-        """Why it had ended, in which case it was started again. None: it has not."""
-        if self._process.is_alive():
-            return None
-        self._process.join()
-        ended = f"the relay's process has ended (exit code {self._process.exitcode})"
-        self._pipe.close()
-        self._pipe, self._process = self._started()
-        return ended
-
-    def close(self) -> None:
-        with suppress(OSError):
-            self._pipe.send("stop")
-        self._process.join(STOP_WAIT_S)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
-        self._pipe.close()
-
-    def _started(self) -> tuple[Pipe, BaseProcess]:
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        process = context.Process(
-            target=_relay, args=(self._settings, self._dsn, theirs, os.getpid()), name="mawid-relay", daemon=True
-        )
-        process.start()
-        theirs.close()
-        return ours, process
-
-
 @contextmanager
-def relaying(settings: Settings, dsn: str) -> Iterator[Relaying]:
-    process = Relaying(settings, dsn)
+def relaying(settings: Settings, dsn: str) -> Iterator[ChildProcess]:
+    process = ChildProcess("mawid-relay", "the relay's process", _relay, settings, dsn)
     try:
         yield process
     finally:
         process.close()
 
 
-def _relay(settings: Settings, dsn: str, pipe: Pipe, parent: int) -> None:
-    """Until it is told to stop or the parent dies."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides when we stop
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    logs.configure(settings.instance.log_format)
-    gc.set_threshold(*GC_THRESHOLDS)
-    relay_while(settings, dsn, lambda: not pipe.poll(LOOK_S) and os.getppid() == parent)
+def _relay(settings: Settings, dsn: str, _pipe: Pipe, goes_on: GoesOn) -> None:
+    relay_while(settings, dsn, goes_on)
 
 
-def relay_while(settings: Settings, dsn: str, goes_on: Callable[[], bool]) -> None:
+def relay_while(settings: Settings, dsn: str, goes_on: GoesOn) -> None:
     """In a thread beside the caller's: what is under way is acknowledged and its position saved before the end."""
     stopping = Event()
     thread = Thread(target=relay, args=(settings, dsn, stopping), name="relay", daemon=True)

@@ -11,7 +11,7 @@ import pytest
 
 LINT_IMPORTS = Path(sys.executable).with_name("lint-imports")
 SEES_THE_WHOLE = re.compile(
-    r"bootstrap|consuming|following|web|catalogue_loading|cli|clinic|daylist|demo|doctor|erasure_replay|importing"
+    r"bootstrap|consuming|following|web|catalogue_loading|child_process|cli|clinic|daylist|demo|doctor|erasure_replay|importing"
     r"|message_channels|messaging|policy_adoption|processes|relaying|restoring|rush|simulate|simulation|self_check|stream_history|sweep"
     r"|bench|vault_upkeep"
 )

@@ -5,11 +5,12 @@ import time
 import click
 import psycopg
 
+from infra.child_process import LOOK_S
 from infra.cli.failures import Failure
 from infra.cli.opening import opened_database
 from infra.migrate import migrate
 from infra.relay_position import FACTS, begin_again, relayed
-from infra.relaying import LOOK_S, relay_to_the_end, relay_while
+from infra.relaying import relay_to_the_end, relay_while
 from projections.log import head
 
 
