@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from infra.kafka.unavailable import KafkaUnavailable
+from infra.kept_file import FileLocked, locked
 
 AT_ONCE = 4
 #: Seconds without a word from the repository.
 SILENCE_S_MAX = 30
+#: Until another process has fetched them.
+FETCH_WAIT_S_MAX = 300
 
 
 class Jar(NamedTuple):
@@ -44,12 +47,23 @@ def kafka_jars(repository: Path) -> Sequence[Path]:
 
 
 def whole(jars: Sequence[Jar], repository: Path) -> Sequence[Path]:
-    missing = [jar for jar in jars if not jar.within(repository).is_file()]
-    if missing:
-        _fetch(missing, repository)
+    try:
+        repository.mkdir(parents=True, exist_ok=True)
+        with locked(repository / ".mawid.lock", FETCH_WAIT_S_MAX):  # what another fetches is there in part
+            _complete(jars, repository)
+    except PermissionError:  # nobody of this user's fetches into it
+        _complete(jars, repository)
+    except FileLocked as error:
+        raise KafkaUnavailable(str(error)) from error
     with ThreadPoolExecutor(AT_ONCE) as checking:
         list(checking.map(lambda jar: _check(jar, jar.within(repository)), jars))
     return [jar.within(repository) for jar in jars]
+
+
+def _complete(jars: Sequence[Jar], repository: Path) -> None:
+    missing = [jar for jar in jars if not jar.within(repository).is_file()]
+    if missing:
+        _fetch(missing, repository)
 
 
 def _fetch(missing: Sequence[Jar], repository: Path) -> None:
